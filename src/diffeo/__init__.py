@@ -1,0 +1,39 @@
+"""Normalizing flows on PyTorch: exact densities and fast sampling.
+
+flow = diffeo.NSF(features=5).fit(X)
+flow.log_prob(X); flow.sample(1000); flow.save("m.safetensors")
+"""
+
+from diffeo import bases, nets, objectives, transforms, univariates
+from diffeo.flow import Flow
+from diffeo.mixture import Ensemble, Mixture
+from diffeo.model import load
+from diffeo.models import IAF, MAF, NICE, NSF, RealNVP
+from diffeo.models.fitting import fit
+from diffeo.supports import interval, positive, real
+from diffeo.transforms import Inverse, Sequential
+from diffeo.version import __version__
+
+__all__ = [
+    "IAF",
+    "MAF",
+    "NICE",
+    "NSF",
+    "Ensemble",
+    "Flow",
+    "Inverse",
+    "Mixture",
+    "RealNVP",
+    "Sequential",
+    "__version__",
+    "bases",
+    "fit",
+    "interval",
+    "load",
+    "nets",
+    "objectives",
+    "positive",
+    "real",
+    "transforms",
+    "univariates",
+]

@@ -1,0 +1,91 @@
+"""numpy, pandas, polars and lists in; tensors inside; numpy out again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from diffeo.errors import DataError, DtypeError
+
+__all__ = ["ArrayLike", "column_names", "is_tensor_like", "like_input", "to_tensor"]
+
+ArrayLike = Any  # a torch tensor, a numpy array, a pandas or polars frame, or nested lists
+
+
+def column_names(x: ArrayLike) -> list[str] | None:
+    """Names of the columns of a data frame; None for anything else."""
+    columns = getattr(x, "columns", None)
+    return None if columns is None else [str(name) for name in columns]
+
+
+def _to_numpy(x: ArrayLike, name: str) -> np.ndarray[Any, Any]:
+    try:
+        array = x.to_numpy() if hasattr(x, "to_numpy") else np.asarray(x)
+    except (ValueError, TypeError) as error:
+        raise DataError(f"{name} is not an array of numbers: {error}") from error
+    if array.dtype == object or array.dtype.kind not in "fiub":
+        array = _numeric_columns(array, column_names(x), name)
+    return array
+
+
+def _numeric_columns(
+    array: np.ndarray[Any, Any], names: list[str] | None, name: str
+) -> np.ndarray[Any, Any]:
+    """Object array to float64, or an error that names the first cell that is not a number."""
+    try:
+        return array.astype(np.float64)
+    except (ValueError, TypeError):
+        pass
+    for index, value in np.ndenumerate(array):
+        try:
+            float(value)
+        except (ValueError, TypeError):
+            where = f"row {index[0]}" if index else "the value"
+            if len(index) > 1:
+                where += f", column {names[index[1]]!r}" if names else f", column {index[1]}"
+            raise DataError(
+                f"{name} must be numeric, but {where} holds {value!r}; "
+                f"drop the column or encode it as numbers"
+            ) from None
+    raise DataError(f"{name} must be numeric, but its dtype is {array.dtype}")
+
+
+def is_tensor_like(*values: ArrayLike | None) -> bool:
+    """Whether every value that is given is a tensor, so that a tensor goes out."""
+    return all(value is None or isinstance(value, Tensor) for value in values)
+
+
+def like_input(result: Tensor, *inputs: ArrayLike | None) -> Any:
+    """``result`` itself for tensor inputs, a numpy array for anything else."""
+    return result if is_tensor_like(*inputs) else result.detach().cpu().numpy()
+
+
+def to_tensor(x: ArrayLike, like: Tensor, name: str = "x", *, cast: bool = False) -> Tensor:
+    """``x`` as a tensor of the dtype and device of ``like``.
+
+    Arrays, frames and integer tensors are converted. A tensor of another floating dtype or on
+    another device is an error unless ``cast``, because a silent conversion would hide a mistake.
+
+    Raises:
+        DataError: ``x`` is not numeric.
+        DtypeError: a tensor of another floating dtype, or on another device.
+    """
+    if not isinstance(x, Tensor):
+        # a copy: torch cannot wrap read-only or negatively strided arrays
+        return torch.tensor(_to_numpy(x, name), dtype=like.dtype, device=like.device)
+    if cast or not x.is_floating_point():
+        return x.detach().to(like) if cast else x.to(like)
+    if x.dtype != like.dtype:
+        raise DtypeError(
+            f"{name} is {x.dtype} but the model is {like.dtype}; "
+            f"pass {name}.to({like.dtype}), or convert the model with .to({x.dtype})"
+        )
+    if x.device != like.device:
+        raise DtypeError(
+            f"{name} is on {x.device} but the model is on {like.device}; "
+            f"pass {name}.to({str(like.device)!r}), or move the model with .to({str(x.device)!r})"
+        )
+    return x

@@ -1,0 +1,15 @@
+"""Simple distributions at the bottom of a flow."""
+
+from diffeo.bases.mixture import GaussianMixture
+from diffeo.bases.normal import DiagonalNormal, MultivariateNormal, StandardNormal
+from diffeo.bases.student_t import StudentT
+from diffeo.bases.uniform import BoxUniform
+
+__all__ = [
+    "BoxUniform",
+    "DiagonalNormal",
+    "GaussianMixture",
+    "MultivariateNormal",
+    "StandardNormal",
+    "StudentT",
+]

@@ -1,0 +1,204 @@
+"""The contract of every density: bases, flows, mixtures."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from diffeo.arrays import ArrayLike, is_tensor_like, like_input, to_tensor
+from diffeo.checks import check_batch, check_context
+from diffeo.described import Described
+from diffeo.supports import Real, Support
+from diffeo.transform import Exactness
+
+__all__ = ["Density", "SampleShape", "Seed", "as_generator"]
+
+Seed = int | torch.Generator | None
+SampleShape = int | tuple[int, ...]
+
+
+def as_generator(seed: Seed, device: torch.device) -> torch.Generator | None:
+    """A generator on ``device`` from a seed; None stays torch's global generator."""
+    if seed is None or isinstance(seed, torch.Generator):
+        return seed
+    return torch.Generator(device).manual_seed(seed)
+
+
+class Density(Described, nn.Module, ABC):
+    """A probability density that can be evaluated and sampled.
+
+    A subclass writes ``_log_prob`` and ``_rsample`` on tensors; the public methods check shapes,
+    convert arrays and pass tensors through with their gradients.
+
+    Args:
+        event_shape: shape of one event.
+        context: width of the context it is conditional on; 0 ignores context.
+
+    Attributes:
+        event_shape: shape of one event.
+        context: width of the context; 0 for none.
+        support: where the density is not zero.
+        exactness: whether ``log_prob`` is "exact", an "estimate" or a "bound".
+        has_rsample: whether samples carry gradients to the parameters.
+    """
+
+    exactness: Exactness = "exact"
+    has_rsample: bool = True
+    compiles: bool = True
+
+    def __init__(self, event_shape: tuple[int, ...], context: int = 0) -> None:
+        super().__init__()
+        self.event_shape = tuple(event_shape)
+        self.context = context
+        self.support: Support = Real()
+        # carries dtype and device of densities without parameters
+        self.register_buffer("_like", torch.zeros(()), persistent=False)
+
+    @abstractmethod
+    def _log_prob(self, x: Tensor, context: Tensor | None) -> Tensor:
+        """log p(x | context): x (*batch, *event), context (*batch, width) -> (*batch)."""
+
+    @abstractmethod
+    def _rsample(
+        self, shape: tuple[int, ...], context: Tensor | None, generator: torch.Generator | None
+    ) -> Tensor:
+        """Samples (*shape, *context_batch, *event)."""
+
+    def _rsample_and_log_prob(
+        self, shape: tuple[int, ...], context: Tensor | None, generator: torch.Generator | None
+    ) -> tuple[Tensor, Tensor]:
+        x = self._rsample(shape, context, generator)
+        return x, self._log_prob(x, context)
+
+    @property
+    def like(self) -> Tensor:
+        """A tensor of the density's dtype and device."""
+        like: Tensor = self._like  # type: ignore[assignment]
+        return like
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        """``log_prob`` of tensors, for wrappers that call modules (export, data parallelism)."""
+        log_prob: Tensor = self.log_prob(x, context)
+        return log_prob
+
+    def log_prob(self, x: ArrayLike, context: ArrayLike | None = None) -> Any:
+        """log p(x | context) in nats; -inf outside the support, NaN where x is NaN.
+
+        Args:
+            x: (*batch, *event_shape), array or tensor.
+            context: (*batch, context), broadcast against the batch of ``x``.
+
+        Returns:
+            (*batch): a tensor (with gradient) for tensors, a numpy array for arrays.
+
+        Raises:
+            ShapeError: events of another shape.
+            ContextError: a missing context, or one of another width.
+            DtypeError: tensors of another floating dtype or device than the density's.
+            DataError: values that are not numbers.
+        """
+        if not is_tensor_like(x, context):
+            with torch.no_grad():
+                return like_input(self._checked_log_prob(x, context), x, context)
+        return self._checked_log_prob(x, context)
+
+    def _checked_log_prob(self, x: ArrayLike, context: ArrayLike | None) -> Tensor:
+        x_tensor = self._check_x(x)
+        context_tensor = self._check_context(context)
+        x_tensor = check_batch(self, x_tensor, context_tensor, self.event_shape, self.context)
+        return self._log_prob(x_tensor, context_tensor)
+
+    def _check_x(self, x: ArrayLike) -> Tensor:
+        return to_tensor(x, self.like, "x")
+
+    def _check_context(self, context: ArrayLike | None) -> Tensor | None:
+        if context is None or self.context == 0:
+            check_context(self, None, self.context)
+            return None
+        tensor = to_tensor(context, self.like, "context")
+        check_context(self, tensor, self.context)
+        return tensor
+
+    def sample(
+        self, n: SampleShape = (), context: ArrayLike | None = None, *, seed: Seed = None
+    ) -> Any:
+        """Samples without gradient.
+
+        Args:
+            n: number of samples, or a shape; () gives one sample a context.
+            context: (*context_batch, context).
+            seed: an int or a ``torch.Generator``; None draws from torch's global generator.
+
+        Returns:
+            (n, *context_batch, *event_shape): a numpy array where ``context`` is an array, else a
+            tensor.
+
+        Raises:
+            ContextError: a missing context, or one of another width.
+        """
+        with torch.no_grad():
+            return like_input(self._draw(self._rsample, n, context, seed), context)
+
+    def rsample(
+        self, n: SampleShape = (), context: Tensor | None = None, *, seed: Seed = None
+    ) -> Tensor:
+        """Samples that carry gradients to the parameters and the context; shapes as ``sample``.
+
+        Raises:
+            ContextError: a missing context, or one of another width.
+            TypeError: a density whose samples cannot be reparameterised.
+        """
+        self._require_rsample()
+        samples: Tensor = self._draw(self._rsample, n, context, seed)
+        return samples
+
+    def sample_and_log_prob(
+        self, n: SampleShape = (), context: ArrayLike | None = None, *, seed: Seed = None
+    ) -> tuple[Any, Any]:
+        """Samples and their log-densities (n, *context_batch), without gradient; as ``sample``."""
+        with torch.no_grad():
+            x, log_prob = self._draw(self._rsample_and_log_prob, n, context, seed)
+            return like_input(x, context), like_input(log_prob, context)
+
+    def rsample_and_log_prob(
+        self, n: SampleShape = (), context: Tensor | None = None, *, seed: Seed = None
+    ) -> tuple[Tensor, Tensor]:
+        """Samples and their log-densities (n, *context_batch), with gradient; as ``rsample``."""
+        self._require_rsample()
+        x, log_prob = self._draw(self._rsample_and_log_prob, n, context, seed)
+        return x, log_prob
+
+    def _draw(self, draw: Any, n: SampleShape, context: ArrayLike | None, seed: Seed) -> Any:
+        shape = (n,) if isinstance(n, int) else tuple(n)
+        return draw(shape, self._check_context(context), as_generator(seed, self.like.device))
+
+    def _require_rsample(self) -> None:
+        if not self.has_rsample:
+            raise TypeError(
+                f"{type(self).__name__}: samples cannot be reparameterised; use sample()"
+            )
+
+    def score(self, x: ArrayLike, context: ArrayLike | None = None) -> Any:
+        """The score, grad_x log p(x | context).
+
+        Args:
+            x: (*batch, *event_shape).
+            context: (*batch, context).
+
+        Returns:
+            (*batch, *event_shape), a tensor or a numpy array as ``log_prob`` (a tensor's graph is
+            kept when ``x`` requires a gradient).
+
+        Raises:
+            As ``log_prob``.
+        """
+        given = self._check_x(x)
+        keep = given.requires_grad and torch.is_grad_enabled()
+        with torch.enable_grad():
+            point = given if keep else given.detach().requires_grad_()
+            log_prob = self._checked_log_prob(point, context)
+            (gradient,) = torch.autograd.grad(log_prob.sum(), point, create_graph=keep)
+        return like_input(gradient, x, context)

@@ -1,0 +1,93 @@
+"""What the named models share: seeded weights, supports, and the layers on the data's side."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+
+import torch
+
+from diffeo.bases import StandardNormal
+from diffeo.checks import check_features
+from diffeo.density import Density
+from diffeo.errors import ShapeError
+from diffeo.flow import Flow
+from diffeo.nets import StandardizeContext
+from diffeo.supports import Real, Support
+from diffeo.transform import Transform
+from diffeo.transforms import Constrain, Sequential, Standardize
+
+__all__ = ["LayeredFlow", "Supports", "alternating_mask", "warn_if_affine_in_one_dimension"]
+
+Supports = Support | Sequence[Support] | None
+
+
+class LayeredFlow(Flow):
+    """A flow of like layers, then Standardize, then the features' supports.
+
+    Args:
+        features: number of features D.
+        build: makes layer i of the base-to-data stack.
+        layers: how many.
+        context: width of the context; it is standardised before the layers see it.
+        supports: one support for all features, or one a feature; None for the reals.
+        base: density of the noise; by default a standard normal.
+        seed: seed of the initial weights; None draws from torch's global generator.
+    """
+
+    def __init__(
+        self,
+        features: int,
+        build: Callable[[int], Transform],
+        *,
+        layers: int,
+        context: int,
+        supports: Supports,
+        base: Density | None,
+        seed: int | None,
+    ) -> None:
+        name = type(self).__name__
+        check_features(name, features)
+        if layers < 1:
+            raise ShapeError(f"{name}: layers must be at least 1, got {layers}")
+        if context < 0:
+            raise ShapeError(f"{name}: context must be a width >= 0, got {context}")
+        # a seed must not disturb the caller's random state
+        with torch.random.fork_rng(devices=[], enabled=seed is not None):
+            if seed is not None:
+                torch.manual_seed(seed)
+            stack = [build(i) for i in range(layers)]
+        super().__init__(
+            StandardNormal(features) if base is None else base,
+            Sequential(*stack, Standardize(features), *_onto(name, features, supports)),
+            StandardizeContext(context) if context else None,
+            context,
+        )
+
+
+def _onto(name: str, features: int, supports: Supports) -> list[Transform]:
+    each = [supports] * features if isinstance(supports, Support) else list(supports or [])
+    if each and len(each) != features:
+        raise ShapeError(
+            f"{name}: supports must be one support or one for each of {features} features, "
+            f"got {len(each)}"
+        )
+    return [] if all(isinstance(s, Real) for s in each) else [Constrain(each)]
+
+
+def alternating_mask(features: int, layer: int) -> list[bool]:
+    """Even features in even layers, odd ones in odd layers; the only one where D = 1."""
+    return [features == 1 or i % 2 == layer % 2 for i in range(features)]
+
+
+def warn_if_affine_in_one_dimension(name: str, features: int, context: int) -> None:
+    """With one feature there is nothing to condition an affine map on but the context."""
+    if features == 1:
+        shape = (
+            "an affine map of its base given the context" if context else "only its base, scaled"
+        )
+        warnings.warn(
+            f"{name} with one feature is {shape}; a spline (NSF) can take any shape there",
+            UserWarning,
+            stacklevel=4,
+        )

@@ -1,0 +1,33 @@
+"""Named models by their names."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any
+
+from diffeo import storage
+from diffeo.errors import UnknownModelError
+from diffeo.flow import Flow
+from diffeo.mixture import Ensemble, Mixture
+from diffeo.models.affine import IAF, MAF, NICE, RealNVP
+from diffeo.models.nsf import NSF
+
+__all__ = ["model_class"]
+
+_MODELS: dict[str, type[Flow]] = {
+    cls.__name__.lower(): cls for cls in (IAF, MAF, NICE, NSF, RealNVP)
+}
+storage.register(Flow, Mixture, Ensemble, *_MODELS.values())
+
+
+def model_class(name: str) -> Any:
+    """The model class of a name, in any case.
+
+    Raises:
+        UnknownModelError: naming the nearest names.
+    """
+    found = _MODELS.get(name.lower())
+    if found is None:
+        near = difflib.get_close_matches(name.lower(), _MODELS) or sorted(_MODELS)
+        raise UnknownModelError(f"no model is called {name!r}; did you mean {' or '.join(near)}?")
+    return found

@@ -1,0 +1,39 @@
+"""Layers that conditioners share."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+__all__ = ["OutputLinear", "compress", "feature_major_linear"]
+
+
+def compress(x: Tensor, scale: float = 5.0) -> Tensor:
+    """``scale * asinh(x / scale)``: what a conditioner sees of its input.
+
+    The identity near 0 and logarithmic far out, so that a far point cannot drive a network's
+    outputs, and with them the slopes of a layer, to values that floats cannot invert.
+    """
+    return scale * torch.asinh(x / scale)
+
+
+def feature_major_linear(h: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """``F.linear`` whose result lies in memory with features first and the batch contiguous.
+
+    Univariates work on parameters with leading feature axes; this layout spares them a copy.
+    """
+    if h.ndim != 2:
+        return F.linear(h, weight, bias)
+    return torch.addmm(bias[:, None], weight, h.t()).t()
+
+
+class OutputLinear(nn.Linear):
+    """Last layer of a conditioner: all zero at first, so that the layer starts at the identity."""
+
+    def reset_parameters(self) -> None:
+        nn.init.zeros_(self.weight)
+        nn.init.zeros_(self.bias)
+
+    def forward(self, h: Tensor) -> Tensor:
+        return feature_major_linear(h, self.weight, self.bias)

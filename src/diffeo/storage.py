@@ -1,0 +1,219 @@
+"""One .safetensors file: weights, and a JSON description from which the model is built again.
+
+Nothing is ever unpickled, and no import path is read from a file: class names resolve through a
+registry of diffeo's own classes and those that the caller of ``load`` admits.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as to_bytes
+from torch import Tensor, nn
+
+from diffeo import bases, nets, supports, transforms, univariates
+from diffeo.described import Described
+from diffeo.errors import DiffeoError, ModelFileError
+from diffeo.files import write_atomically
+
+__all__ = ["build", "describe", "read", "register", "write"]
+
+FORMAT = 1
+_KEY = "diffeo"
+_registry: dict[str, type[Described]] = {}
+
+
+def register(*classes: type[Described]) -> None:
+    """Admit classes to the registry under their names."""
+    for cls in classes:
+        if _registry.setdefault(cls.__name__, cls) is not cls:
+            raise ValueError(f"two classes are called {cls.__name__}")
+
+
+for _package in (bases, nets, supports, transforms, univariates):
+    for _name in _package.__all__:
+        _item = getattr(_package, _name)
+        if isinstance(_item, type) and issubclass(_item, Described):
+            register(_item)
+
+
+def describe(value: Any, path: str = "model") -> Any:
+    """``value`` as JSON: a nested description of Described objects, numbers and tensors.
+
+    Modules and callables that are not Described (a user's network) become a reference by ``path``,
+    to be handed over again at ``build``.
+    """
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, Described):
+        arguments = {
+            name: describe(argument, f"{path}.{name}")
+            for name, argument in value.arguments().items()
+        }
+        return {"class": type(value).__name__, "arguments": arguments}
+    if isinstance(value, Tensor):
+        return describe(value.detach().cpu().tolist(), path)
+    if isinstance(value, np.ndarray | np.generic):
+        return describe(value.tolist(), path)
+    if isinstance(value, Mapping):
+        return {"map": {str(k): describe(v, f"{path}.{k}") for k, v in value.items()}}
+    if isinstance(value, torch.Generator):
+        return None
+    if isinstance(value, Iterable):
+        return [describe(item, f"{path}.{index}") for index, item in enumerate(value)]
+    return {"given": path}
+
+
+class _Builder:
+    """Builds what a description describes, from admitted classes and parts alone."""
+
+    def __init__(self, classes: Iterable[type[Described]], parts: Mapping[str, Any]) -> None:
+        self.classes = {**_registry, **{cls.__name__: cls for cls in classes}}
+        self.parts = parts
+
+    def build(self, description: Any) -> Any:
+        if isinstance(description, list):
+            return [self.build(item) for item in description]
+        if not isinstance(description, dict):
+            return description
+        if "map" in description:
+            return {key: self.build(item) for key, item in description["map"].items()}
+        if "given" in description:
+            return self._part(description["given"])
+        return self._object(description)
+
+    def _part(self, path: str) -> Any:
+        if path not in self.parts:
+            raise ModelFileError(
+                f"the model holds a part of your own at {path!r}, which a file cannot describe; "
+                f"hand it over: load(path, parts={{{path!r}: ...}})"
+            )
+        return self.parts[path]
+
+    def _object(self, description: dict[str, Any]) -> Any:
+        name = description.get("class")
+        if name not in self.classes:
+            raise ModelFileError(
+                f"the file names the class {name!r}, which diffeo does not have; "
+                f"if it is yours, admit it: load(path, classes=[{name}])"
+            )
+        cls = self.classes[name]
+        arguments = {key: self.build(item) for key, item in description["arguments"].items()}
+        positional: list[Any] = []
+        for parameter in inspect.signature(cls).parameters.values():
+            if parameter.kind is parameter.VAR_POSITIONAL and parameter.name in arguments:
+                positional = arguments.pop(parameter.name)
+        return cls(*positional, **arguments)
+
+
+def build(
+    description: Any,
+    classes: Iterable[type[Described]] = (),
+    parts: Mapping[str, Any] | None = None,
+) -> Any:
+    """The object that ``describe`` described.
+
+    Raises:
+        ModelFileError: a class or a part that is not admitted, or arguments that do not fit.
+    """
+    try:
+        # building draws initial weights; the caller's random state must not feel it
+        with torch.random.fork_rng(devices=[]):
+            return _Builder(classes, parts or {}).build(description)
+    except ModelFileError:
+        raise
+    except (DiffeoError, TypeError, ValueError, KeyError, AttributeError) as error:
+        raise ModelFileError(f"the description does not build a model: {error}") from error
+
+
+def write(
+    path: str | os.PathLike[str], tensors: Mapping[str, Tensor], content: Mapping[str, Any]
+) -> None:
+    """Write tensors and a JSON object to one .safetensors file, atomically.
+
+    Raises:
+        OSError: the file cannot be written; then nothing is left behind.
+    """
+    # clones: tensors that share memory are stored apart
+    plain = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
+    header = {_KEY: json.dumps({"format": FORMAT, **content}, allow_nan=True)}
+    write_atomically(path, to_bytes(plain, metadata=header))
+
+
+def read(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors and the JSON object of a file written by ``write``.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ModelFileError: the file is truncated, or was not written by diffeo.
+    """
+    _refuse_foreign(path)
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, ValueError) as error:
+        raise ModelFileError(f"{path} is truncated or not a safetensors file: {error}") from error
+    if _KEY not in metadata:
+        raise ModelFileError(f"{path} is a safetensors file, but diffeo did not write it")
+    try:
+        content = json.loads(metadata[_KEY])
+    except ValueError as error:
+        raise ModelFileError(f"{path} holds a damaged description: {error}") from error
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise ModelFileError(
+            f"{path} has format {content.get('format') if isinstance(content, dict) else None}; "
+            f"this version of diffeo reads format {FORMAT}"
+        )
+    return tensors, content
+
+
+def _refuse_foreign(path: str | os.PathLike[str]) -> None:
+    """Name the most likely impostors before anything parses them."""
+    if os.path.isdir(path):
+        raise ModelFileError(f"{path} is a folder, not a model file")
+    with open(path, "rb") as file:
+        head = file.read(4)
+    if not head:
+        raise ModelFileError(f"{path} is empty, not a model file")
+    if head[:1] == b"\x80" or head == b"PK\x03\x04":
+        raise ModelFileError(
+            f"{path} looks like a pickle or a zip archive (torch.save writes these), "
+            f"and diffeo never unpickles; it reads .safetensors files written by save()"
+        )
+
+
+def describe_model(model: nn.Module) -> dict[str, Any]:
+    """What a file says of a model besides its weights."""
+    dtype = next((t.dtype for t in model.state_dict().values() if t.is_floating_point()), None)
+    return {"model": describe(model), "dtype": str(dtype or torch.float32).removeprefix("torch.")}
+
+
+def build_model(
+    path: str | os.PathLike[str],
+    tensors: Mapping[str, Tensor],
+    content: Mapping[str, Any],
+    classes: Iterable[type[Described]],
+    parts: Mapping[str, Any] | None,
+) -> nn.Module:
+    """The model of a file, with its weights.
+
+    Raises:
+        ModelFileError: the description does not build, or the weights do not fit it.
+    """
+    model = build(content.get("model"), classes, parts)
+    dtype = getattr(torch, str(content.get("dtype")), None)
+    if not isinstance(model, nn.Module) or not isinstance(dtype, torch.dtype):
+        raise ModelFileError(f"{path} does not describe a model")
+    try:
+        model.to(dtype).load_state_dict(dict(tensors))
+    except RuntimeError as error:
+        raise ModelFileError(f"{path}: the weights do not fit the description: {error}") from error
+    return model

@@ -1,0 +1,101 @@
+"""Checkpoints that survive a kill at any moment, and resume to the same weights bit for bit."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from diffeo import storage
+from diffeo.errors import ModelFileError
+from diffeo.training.data import Rows, TrainingData
+
+__all__ = ["Checkpoint", "fingerprint"]
+
+
+class Checkpoint:
+    """The file ``checkpoint.safetensors`` in a folder.
+
+    Args:
+        folder: where; made if absent.
+        fingerprint: what the run depends on; another one in the file is an error.
+    """
+
+    def __init__(self, folder: Any, fingerprint: dict[str, str]) -> None:
+        self.path = Path(folder) / "checkpoint.safetensors"
+        self.fingerprint = fingerprint
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+
+    def write(self, state: dict[str, Any]) -> None:
+        """Write ``state``, a tree of dicts whose leaves are tensors or JSON values."""
+        tensors: dict[str, Tensor] = {}
+        plain = _take_tensors(state, "", tensors)
+        storage.write(self.path, tensors, {"fingerprint": self.fingerprint, "state": plain})
+
+    def read(self) -> dict[str, Any] | None:
+        """The state last written; None where there is none.
+
+        Raises:
+            ModelFileError: a checkpoint of other data or another configuration.
+        """
+        if not self.path.exists():
+            return None
+        tensors, content = storage.read(self.path)
+        found = content.get("fingerprint", {})
+        differ = [k for k, v in self.fingerprint.items() if found.get(k) != v]
+        if differ:
+            raise ModelFileError(
+                f"{self.path} belongs to a run with other {' and '.join(differ)}; "
+                f"choose another folder, or delete it to start again"
+            )
+        state: dict[str, Any] = _give_tensors(content["state"], tensors)
+        return state
+
+
+def fingerprint(
+    model: torch.nn.Module, data: TrainingData, options: dict[str, Any]
+) -> dict[str, str]:
+    """Digests of what decides a run: data, model and options."""
+    description = json.dumps(storage.describe_model(model), sort_keys=True)
+    return {
+        "data": _digest(*(_bytes(rows) for rows in (data.train, data.validation) if rows)),
+        "model": _digest(description.encode()),
+        "options": _digest(json.dumps(options, sort_keys=True).encode()),
+    }
+
+
+def _bytes(rows: Rows) -> bytes:
+    parts = [t for t in vars(rows).values() if t is not None]
+    return b"".join(t.contiguous().cpu().numpy().tobytes() for t in parts)
+
+
+def _digest(*parts: bytes) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest()
+
+
+def _take_tensors(value: Any, path: str, tensors: dict[str, Tensor]) -> Any:
+    if isinstance(value, Tensor):
+        tensors[path] = value
+        return {"tensor": path}
+    if isinstance(value, dict):
+        return {"map": [[k, _take_tensors(v, f"{path}/{k}", tensors)] for k, v in value.items()]}
+    if isinstance(value, list | tuple):
+        return [_take_tensors(v, f"{path}/{i}", tensors) for i, v in enumerate(value)]
+    return value
+
+
+def _give_tensors(value: Any, tensors: dict[str, Tensor]) -> Any:
+    if isinstance(value, list):
+        return [_give_tensors(v, tensors) for v in value]
+    if isinstance(value, dict):
+        if "tensor" in value:
+            return tensors[value["tensor"]]
+        return {k: _give_tensors(v, tensors) for k, v in value["map"]}
+    return value

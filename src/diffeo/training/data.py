@@ -1,0 +1,241 @@
+"""From what a user hands to ``fit`` to tensors that are safe to train on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from diffeo.arrays import ArrayLike, column_names, to_tensor
+from diffeo.checks import check_context, check_event
+from diffeo.density import Density
+from diffeo.errors import ContextError, DataError
+from diffeo.supports import Features, Interval
+from diffeo.training.ties import find_resolutions
+
+__all__ = ["Rows", "TrainingData", "prepare"]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Events, their contexts and their weights, one row each."""
+
+    x: Tensor
+    context: Tensor | None = None
+    weight: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def take(self, index: Tensor | slice) -> Rows:
+        """The rows at ``index``."""
+        return Rows(*(None if t is None else t[index] for t in vars(self).values()))  # type: ignore[arg-type]
+
+    def to(self, device: torch.device) -> Rows:
+        """The rows on ``device``."""
+        return Rows(*(None if t is None else t.to(device) for t in vars(self).values()))  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Checked rows to train and to validate on, and what is known of their columns."""
+
+    train: Rows
+    validation: Rows | None
+    columns: list[str]
+    context_columns: list[str]
+    resolutions: Tensor
+
+    def summary(self) -> dict[str, Any]:
+        """Rows, columns and per-column statistics, as JSON."""
+        x = self.train.x.double()
+        statistics = {}
+        if x.ndim == 2:
+            for i, name in enumerate(self.columns):
+                column = x[:, i]
+                statistics[name] = {
+                    "min": column.min().item(),
+                    "mean": column.mean().item(),
+                    "max": column.max().item(),
+                    "sd": column.std().item(),
+                    "resolution": self.resolutions[i].item(),
+                }
+        return {
+            "rows": len(self.train),
+            "validation_rows": 0 if self.validation is None else len(self.validation),
+            "columns": self.columns,
+            "context_columns": self.context_columns,
+            "statistics": statistics,
+        }
+
+
+def prepare(
+    model: Density,
+    x: ArrayLike,
+    context: ArrayLike | None,
+    weight: ArrayLike | None,
+    validation: Any,
+    seed: int,
+) -> TrainingData:
+    """Check and split the data of ``fit``.
+
+    Raises:
+        DataError, ShapeError, ContextError: naming row and column of the first bad value.
+    """
+    rows = _rows(model, x, context, weight)
+    columns = column_names(x) or _default_names(rows.x, "x")
+    context_columns = (
+        [] if rows.context is None else (column_names(context) or _default_names(rows.context, "c"))
+    )
+    check_events(model, rows.x, columns)
+    if rows.context is not None:
+        _check_finite(rows.context, context_columns, "context")
+    if rows.x.ndim == 2:
+        check_columns(rows.x, columns)
+    train, held_out = _split(model, rows, validation, seed, columns)
+    resolutions = find_resolutions(train.x) if train.x.ndim == 2 else train.x.new_zeros(())
+    return TrainingData(train, held_out, columns, context_columns, resolutions)
+
+
+def _rows(
+    model: Density, x: ArrayLike, context: ArrayLike | None, weight: ArrayLike | None
+) -> Rows:
+    like = model.like.cpu()
+    events = to_tensor(x, like, "X", cast=True)
+    check_event(model, events, model.event_shape)
+    if events.ndim != len(model.event_shape) + 1:
+        raise DataError(f"X must have shape (rows, features), got {tuple(events.shape)}")
+    contexts = None
+    check_context(model, None if context is None else torch.empty(model.context), model.context)
+    if context is not None:
+        if model.context == 0:
+            raise ContextError(
+                f"context was given, but this {type(model).__name__} is not conditional; "
+                f"build it with context=<number of context columns>"
+            )
+        contexts = to_tensor(context, like, "context", cast=True)
+        check_context(model, contexts, model.context)
+        if contexts.shape != (len(events), model.context):
+            raise ContextError(
+                f"context must have shape {(len(events), model.context)}, one row for each of X, "
+                f"got {tuple(contexts.shape)}"
+            )
+    weights = None if weight is None else _weights(to_tensor(weight, like, "w", cast=True), events)
+    return Rows(events, contexts, weights)
+
+
+def _weights(weight: Tensor, x: Tensor) -> Tensor:
+    if weight.shape != (len(x),):
+        raise DataError(f"sample_weight must have shape {(len(x),)}, got {tuple(weight.shape)}")
+    bad = ~weight.isfinite() | (weight < 0)
+    if bad.any():
+        row = int(bad.nonzero()[0])
+        raise DataError(f"sample_weight must be finite and >= 0, row {row} has {weight[row]}")
+    if not bool(weight.sum() > 0):
+        raise DataError("sample_weight is 0 everywhere")
+    return weight / weight.mean()
+
+
+def _default_names(x: Tensor, letter: str) -> list[str]:
+    return [f"{letter}{i}" for i in range(x.shape[-1])]
+
+
+def _first_bad(bad: Tensor, columns: list[str]) -> tuple[str, tuple[int, ...]]:
+    index = tuple(bad.nonzero()[0].tolist())
+    where = f"row {index[0]}"
+    if len(index) > 1:
+        where += f", column {columns[index[-1]]!r}"
+    return where, index
+
+
+def _check_finite(x: Tensor, columns: list[str], name: str) -> None:
+    bad = ~x.isfinite()
+    if bad.any():
+        where, index = _first_bad(bad, columns)
+        others = int(bad.sum()) - 1
+        raise DataError(
+            f"{name} holds {x[index].item()} at {where}"
+            + (f" (and {others} more such values)" if others else "")
+            + "; drop or fill the rows that are not finite"
+        )
+
+
+def check_events(model: Density, x: Tensor, columns: list[str]) -> None:
+    """Raise unless every value is finite and lies in the model's support.
+
+    Raises:
+        DataError: naming row and column of the first bad value.
+    """
+    _check_finite(x, columns, "X")
+    bad = ~model.support.contains(x) | _on_bound(model, x)
+    if bad.any():
+        where, index = _first_bad(bad, columns)
+        raise DataError(
+            f"X holds {x[index].item():g} at {where}, outside or on the bound of the support "
+            f"{model.support!r} of the model; correct the value or widen supports="
+        )
+
+
+def _on_bound(model: Density, x: Tensor) -> Tensor:
+    """A value exactly on a bound would sit at infinity in the flow's space."""
+    supports = model.support.supports if isinstance(model.support, Features) else ()
+    bad = torch.zeros_like(x, dtype=torch.bool)
+    for i, support in enumerate(supports):
+        if isinstance(support, Interval):
+            bad[..., i] = (x[..., i] == support.low) | (x[..., i] == support.high)
+    return bad
+
+
+def check_columns(x: Tensor, columns: list[str]) -> None:
+    """Raise on columns over which no density exists: constant ones and copies of one another.
+
+    Raises:
+        DataError: naming the columns and the remedy.
+    """
+    if len(x) < 2:
+        return
+    constant = [columns[i] for i in range(x.shape[1]) if bool((x[:, i] == x[0, i]).all())]
+    if constant:
+        raise DataError(
+            f"constant columns have no density: {', '.join(constant)}; drop them "
+            f"(keep the constant aside, it is known)"
+        )
+    for i in range(x.shape[1]):
+        for j in range(i):
+            if torch.equal(x[:, i], x[:, j]):
+                raise DataError(
+                    f"columns {columns[j]!r} and {columns[i]!r} are identical, so they have no "
+                    f"joint density; drop one of them"
+                )
+
+
+def _split(
+    model: Density, rows: Rows, validation: Any, seed: int, columns: list[str]
+) -> tuple[Rows, Rows | None]:
+    if validation is None or (isinstance(validation, int | float) and validation == 0):
+        train, held_out = rows, None
+    elif isinstance(validation, int | float):
+        if not 0 < validation < 1:
+            raise ValueError(f"fit: validation must be a share in (0, 1), got {validation!r}")
+        order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))
+        count = max(1, round(len(rows) * validation))
+        train, held_out = rows.take(order[count:]), rows.take(order[:count])
+    else:
+        given = validation if isinstance(validation, tuple) else (validation, None)
+        held_out = _rows(model, given[0], given[1], None)
+        check_events(model, held_out.x, columns)
+        train = rows
+    needed = max(10, 2 * model.event_shape[-1])
+    if len(train) < needed:
+        raise DataError(
+            f"{len(rows)} rows leave {len(train)} to train on, but {columns_text(columns)} "
+            f"need at least {needed}"
+        )
+    return train, held_out
+
+
+def columns_text(columns: list[str]) -> str:
+    """ "1 column" or "n columns"."""
+    return "1 column" if len(columns) == 1 else f"{len(columns)} columns"

@@ -1,0 +1,323 @@
+"""The fit loop."""
+
+from __future__ import annotations
+
+import math
+import platform
+import time
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from diffeo.density import Density
+from diffeo.errors import DataWarning, TrainingError
+from diffeo.training.blame import blame
+from diffeo.training.checkpoint import Checkpoint, fingerprint
+from diffeo.training.data import Rows, TrainingData
+from diffeo.training.options import FitOptions
+from diffeo.training.progress import Progress
+from diffeo.training.ties import jitter
+from diffeo.version import __version__
+
+__all__ = ["Trainer"]
+
+MAX_ROLLBACKS = 5
+CHECKPOINT_SECONDS = 2.0
+VALIDATION_ROWS = 8192
+
+
+class _NotFiniteError(Exception):
+    """A loss or gradient is not finite at some batch."""
+
+    def __init__(self, batch: Rows) -> None:
+        super().__init__()
+        self.batch = batch
+
+
+class Trainer:
+    """Trains a density on checked data; every draw depends on the seed and the epoch alone.
+
+    Args:
+        model: what to train, on its device.
+        data: what to train on.
+        options: how.
+    """
+
+    def __init__(self, model: Density, data: TrainingData, options: FitOptions) -> None:
+        self.model = model
+        self.data = data
+        self.options = options
+        device = model.like.device
+        self.train = data.train.to(device)
+        self.resolutions = data.resolutions.to(device)
+        self.validation = self._fixed_validation()
+        trainable = [p for p in model.parameters() if p.requires_grad]
+        if not trainable:
+            raise TrainingError(f"{type(model).__name__} has no parameters to train")
+        self.parameters = trainable
+        self.optimizer = options.optimizer(trainable, lr=options.lr)
+        self.loss = torch.compile(self._loss) if options.compile is True else self._loss
+        self.ema = self._weights() if options.ema else None
+        # what a checkpoint holds besides weights and optimiser
+        self.epoch = 0
+        self.best: dict[str, Tensor] = self._weights()
+        self.best_loss = math.inf
+        self.best_epoch = 0
+        self.lr_factor = 1.0
+        self.rollbacks = 0
+        self.history: list[dict[str, Any]] = []
+        self.stopped = ""
+
+    # -- one run ---------------------------------------------------------------------------------
+
+    def run(self) -> dict[str, Any]:
+        """Train until a stop, load the best weights and return the record.
+
+        Raises:
+            TrainingError: the loss stays non-finite after several rollbacks.
+        """
+        start = time.monotonic()
+        checkpoint = self._open_checkpoint()
+        written = time.monotonic()
+        with Progress(self.options.epochs, self.epoch, self.options.progress) as progress:
+            try:
+                while not self.stopped:
+                    self._epoch(start)
+                    last = self.history[-1]
+                    progress.epoch(last["train"], last["validation"], self.best_loss)
+                    if checkpoint and (
+                        self.stopped or time.monotonic() - written > CHECKPOINT_SECONDS
+                    ):
+                        checkpoint.write(self._state())
+                        written = time.monotonic()
+            except KeyboardInterrupt:
+                self.stopped = "interrupted"
+        self._finish()
+        return self._record(time.monotonic() - start)
+
+    def _finish(self) -> None:
+        if self.stopped == "interrupted":
+            warnings.warn(
+                f"interrupted in epoch {self.epoch + 1}; the best weights so far are kept "
+                f"(epoch {self.best_epoch})",
+                DataWarning,
+                stacklevel=4,
+            )
+        self.model.load_state_dict(self.best)
+        self.model.eval()
+
+    def _open_checkpoint(self) -> Checkpoint | None:
+        if self.options.checkpoint is None:
+            return None
+        marks = fingerprint(self.model, self.data, self.options.summary())
+        checkpoint = Checkpoint(self.options.checkpoint, marks)
+        state = checkpoint.read()
+        if state is not None:
+            self._resume(state)
+            # a time budget ended the earlier run, not the training
+            self.stopped = "" if self.stopped == "max_time" else self.stopped
+        return checkpoint
+
+    # -- one epoch -------------------------------------------------------------------------------
+
+    def _epoch(self, start: float) -> None:
+        snapshot = self._state()
+        try:
+            train_loss = self._train_epoch(start)
+        except _NotFiniteError as error:
+            self._roll_back(snapshot, error.batch)
+            return self._epoch(start)
+        self.epoch += 1
+        validation_loss = self._validate()
+        watched = train_loss if validation_loss is None else validation_loss
+        # without validation rows there is nothing to choose by: the last weights are kept
+        if self.validation is None or watched < self.best_loss:
+            self.best_loss, self.best_epoch = watched, self.epoch
+            self.best = self._weights() if self.ema is None else _copy(self.ema)
+        self.history.append(
+            {"epoch": self.epoch, "train": train_loss, "validation": validation_loss}
+        )
+        self._decide()
+        return None
+
+    def _decide(self) -> None:
+        patience = self.options.patience
+        if self.stopped:
+            return
+        if self.epoch >= self.options.epochs:
+            self.stopped = "epochs"
+        elif (
+            patience is not None
+            and self.validation is not None
+            and self.epoch - self.best_epoch >= patience
+        ):
+            self.stopped = "patience"
+
+    def _train_epoch(self, start: float) -> float:
+        self.model.train()
+        total, rows = 0.0, 0
+        batches = math.ceil(len(self.train) / self.options.batch_size)
+        # a user's objective may draw from the global generator: seed it, and give it back after
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self._epoch_seed())
+            for index, batch in enumerate(self._batches()):
+                done = (self.epoch + index / batches) / self.options.epochs
+                total += self._step(batch, done) * len(batch)
+                rows += len(batch)
+                if self._out_of_time(start):
+                    self.stopped = "max_time"
+                    break
+        return total / rows
+
+    def _out_of_time(self, start: float) -> bool:
+        limit = self.options.max_time
+        return limit is not None and time.monotonic() - start >= limit
+
+    def _epoch_seed(self) -> int:
+        return (self.options.seed * 1_000_003 + self.epoch) % 2**63
+
+    def _batches(self) -> Iterator[Rows]:
+        generator = torch.Generator().manual_seed(self._epoch_seed())
+        rows = self._jittered(self.train, generator)
+        order = torch.randperm(len(rows), generator=generator).to(rows.x.device)
+        for index in order.split(self.options.batch_size):
+            yield rows.take(index)
+
+    def _step(self, batch: Rows, done: float) -> float:
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.options.lr_at(done) * self.lr_factor
+        self.optimizer.zero_grad(set_to_none=True)
+        loss = self.loss(batch.x, batch.context, batch.weight)
+        if not loss.isfinite():
+            raise _NotFiniteError(batch)
+        loss.backward()
+        limit = self.options.clip or math.inf
+        norm = torch.nn.utils.clip_grad_norm_(self.parameters, limit)
+        if not norm.isfinite():
+            raise _NotFiniteError(batch)
+        self.optimizer.step()
+        self._update_ema()
+        return loss.item()
+
+    def _loss(self, x: Tensor, context: Tensor | None, weight: Tensor | None) -> Tensor:
+        return self.options.objective(self.model, x, context, weight)
+
+    # -- validation ------------------------------------------------------------------------------
+
+    def _fixed_validation(self) -> Rows | None:
+        """Validation rows, with the noise of tied columns drawn once."""
+        if self.data.validation is None:
+            return None
+        generator = torch.Generator().manual_seed(self.options.seed)
+        return self._jittered(self.data.validation.to(self.train.x.device), generator)
+
+    def _jittered(self, rows: Rows, generator: torch.Generator) -> Rows:
+        if not bool((self.resolutions > 0).any()):
+            return rows
+        noisy = jitter(rows.x, self.resolutions, self.model.support, generator)
+        return Rows(noisy, rows.context, rows.weight)
+
+    def _validate(self) -> float | None:
+        """Mean objective over the validation rows, with averaged weights where they are kept."""
+        if self.validation is None:
+            return None
+        self.model.eval()
+        trained = self._weights() if self.ema else None
+        if self.ema is not None:
+            self.model.load_state_dict(self.ema)
+        total = 0.0
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.options.seed)
+            for start in range(0, len(self.validation), VALIDATION_ROWS):
+                rows = self.validation.take(slice(start, start + VALIDATION_ROWS))
+                total += float(self._loss(rows.x, rows.context, rows.weight)) * len(rows)
+        if trained is not None:
+            self.model.load_state_dict(trained)
+        return total / len(self.validation)
+
+    # -- state -----------------------------------------------------------------------------------
+
+    def _weights(self) -> dict[str, Tensor]:
+        return _copy(self.model.state_dict())
+
+    def _update_ema(self) -> None:
+        if self.ema is None or self.options.ema is None:
+            return
+        current = self.model.state_dict()
+        for name, average in self.ema.items():
+            if average.is_floating_point():
+                average.lerp_(current[name], 1 - self.options.ema)
+
+    def _state(self) -> dict[str, Any]:
+        """Everything that decides the rest of the run, in copies."""
+        return {
+            "model": self._weights(),
+            "optimizer": _copy(self.optimizer.state_dict()),
+            "ema": None if self.ema is None else _copy(self.ema),
+            "best": self.best,
+            "best_loss": self.best_loss,
+            "best_epoch": self.best_epoch,
+            "epoch": self.epoch,
+            "lr_factor": self.lr_factor,
+            "rollbacks": self.rollbacks,
+            "history": list(self.history),
+            "stopped": self.stopped,
+        }
+
+    def _resume(self, state: dict[str, Any]) -> None:
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        device = self.model.like.device
+        self.ema = _copy(state["ema"], device) if state["ema"] else None
+        self.best = _copy(state["best"], device)
+        for name in ("best_loss", "best_epoch", "epoch", "lr_factor", "rollbacks", "stopped"):
+            setattr(self, name, state[name])
+        self.history = list(state["history"])
+
+    def _roll_back(self, snapshot: dict[str, Any], batch: Rows) -> None:
+        """Return to the start of the epoch with half the learning rate.
+
+        Raises:
+            TrainingError: after too many times.
+        """
+        if self.rollbacks >= MAX_ROLLBACKS:
+            fault = blame(self.model, batch.x, batch.context)
+            raise TrainingError(
+                f"the loss is not finite in epoch {self.epoch + 1}, also after {self.rollbacks} "
+                f"returns to the last good weights with a smaller step: {fault}; "
+                f"look for extreme values in the data, or try a smaller lr"
+            )
+        rollbacks, factor = self.rollbacks + 1, self.lr_factor / 2
+        self._resume(snapshot)
+        self.rollbacks, self.lr_factor = rollbacks, factor
+
+    def _record(self, seconds: float) -> dict[str, Any]:
+        return {
+            "data": self.data.summary(),
+            "options": self.options.summary(),
+            "history": self.history,
+            "best_epoch": self.best_epoch,
+            "best_loss": self.best_loss,
+            "stopped": self.stopped,
+            "rollbacks": self.rollbacks,
+            "seconds": round(seconds, 3),
+            "versions": {
+                "diffeo": __version__,
+                "torch": torch.__version__,
+                "python": platform.python_version(),
+            },
+        }
+
+
+def _copy(value: Any, device: torch.device | None = None) -> Any:
+    """A copy of a state tree that later training does not change."""
+    if isinstance(value, Tensor):
+        return value.detach().clone() if device is None else value.detach().to(device, copy=True)
+    if isinstance(value, dict):
+        return {k: _copy(v, device) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_copy(v, device) for v in value]
+    return value

@@ -1,0 +1,82 @@
+"""What a user can ask of ``fit``."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+__all__ = ["FitOptions", "Objective", "Schedule"]
+
+# objective(model, x, context, weight) -> scalar
+Objective = Callable[[Any, Tensor, Tensor | None, Tensor | None], Tensor]
+# schedule(progress in [0, 1]) -> factor of the learning rate
+Schedule = Literal["cosine", "constant"] | Callable[[float], float]
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """Options of ``Model.fit``, which documents them."""
+
+    epochs: int
+    patience: int | None
+    batch_size: int
+    lr: float
+    seed: int
+    device: str | torch.device | None
+    objective: Objective
+    optimizer: Callable[..., torch.optim.Optimizer]
+    schedule: Schedule
+    clip: float | None
+    ema: float | None
+    standardize: bool
+    checkpoint: str | os.PathLike[str] | None
+    max_time: float | None
+    compile: bool | Literal["auto"]
+    progress: bool
+
+    def __post_init__(self) -> None:
+        rules = {
+            "epochs": (self.epochs >= 1, "a whole number >= 1"),
+            "patience": (self.patience is None or self.patience >= 1, "None or >= 1"),
+            "batch_size": (self.batch_size >= 1, "a whole number >= 1"),
+            "lr": (self.lr > 0 and math.isfinite(self.lr), "positive"),
+            "clip": (self.clip is None or self.clip > 0, "None or positive"),
+            "ema": (self.ema is None or 0 < self.ema < 1, "None or between 0 and 1"),
+            "max_time": (self.max_time is None or self.max_time > 0, "None or positive seconds"),
+            "compile": (self.compile in (True, False, "auto"), "True, False or 'auto'"),
+            "schedule": (
+                callable(self.schedule) or self.schedule in ("cosine", "constant"),
+                "'cosine', 'constant' or a function of the progress in [0, 1]",
+            ),
+        }
+        for name, (valid, expected) in rules.items():
+            if not valid:
+                raise ValueError(f"fit: {name} must be {expected}, got {getattr(self, name)!r}")
+
+    def lr_at(self, progress: float) -> float:
+        """The learning rate when the share ``progress`` of all steps is done."""
+        if callable(self.schedule):
+            return self.lr * self.schedule(progress)
+        if self.schedule == "constant":
+            return self.lr
+        return self.lr * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
+
+    def summary(self) -> dict[str, Any]:
+        """The options that decide the result, as JSON."""
+        named = {"objective", "optimizer", "schedule"}
+        skipped = {"checkpoint", "max_time", "progress", "device"}
+        return {
+            name: _name(value) if name in named else value
+            for name, value in vars(self).items()
+            if name not in skipped
+        }
+
+
+def _name(value: Any) -> str:
+    return value if isinstance(value, str) else getattr(value, "__qualname__", type(value).__name__)

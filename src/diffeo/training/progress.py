@@ -1,0 +1,49 @@
+"""The progress bar of ``fit``."""
+
+from __future__ import annotations
+
+import importlib.util
+from types import TracebackType
+from typing import Any
+
+__all__ = ["Progress"]
+
+
+class Progress:
+    """A bar with epoch, train and validation loss and time left; silent without tqdm."""
+
+    def __init__(self, epochs: int, done: int, enabled: bool) -> None:
+        self._bar: Any = None
+        if enabled and importlib.util.find_spec("tqdm") is not None:
+            from tqdm.auto import tqdm
+
+            self._bar = tqdm(
+                total=epochs,
+                initial=done,
+                desc="fit",
+                unit="epoch",
+                bar_format="{desc} {n_fmt}/{total_fmt} |{bar:20}| {postfix} "
+                "[{elapsed} passed, at most {remaining} left]",
+            )
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def epoch(self, train: float, validation: float | None, best: float | None) -> None:
+        """Advance by one epoch."""
+        if self._bar is None:
+            return
+        text = f"nll train {train:.4f}"
+        if validation is not None:
+            text += f", validation {validation:.4f} (best {best:.4f})"
+        self._bar.set_postfix_str(text, refresh=False)
+        self._bar.update()

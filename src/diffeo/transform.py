@@ -1,0 +1,77 @@
+"""The contract of every transform."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Literal
+
+from torch import Tensor, nn
+
+from diffeo.described import Described
+from diffeo.supports import Real, Support
+
+__all__ = ["Exactness", "Transform"]
+
+Exactness = Literal["exact", "estimate", "bound"]
+
+
+class Transform(Described, nn.Module, ABC):
+    """An invertible map on events that knows both directions and both log-determinants.
+
+    ``forward`` goes from base to data, ``inverse`` from data to base, so that a flow's
+    ``log_prob`` calls ``inverse``.
+
+    Args:
+        in_shape: event shape of the input of ``forward``.
+        out_shape: event shape of its output; by default the same.
+
+    Attributes:
+        in_shape, out_shape: event shapes.
+        domain, codomain: supports of the input and the output of ``forward``.
+        context: width of the context it reads; 0 where it ignores context.
+        exactness: "exact" or "estimate", of the ladj.
+        compiles: whether both directions trace with ``torch.compile(fullgraph=True)``.
+        data_dependent: whether ``initialize`` sets something.
+    """
+
+    exactness: Exactness = "exact"
+    compiles: bool = True
+    data_dependent: bool = False
+
+    def __init__(self, in_shape: tuple[int, ...], out_shape: tuple[int, ...] | None = None) -> None:
+        super().__init__()
+        self.in_shape = tuple(in_shape)
+        self.out_shape = self.in_shape if out_shape is None else tuple(out_shape)
+        self.context = 0
+        self.domain: Support = Real()
+        self.codomain: Support = Real()
+
+    @abstractmethod
+    def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Map base to data.
+
+        Args:
+            x: (*batch, *in_shape).
+            context: (*batch, context), broadcast against the batch of ``x``.
+
+        Returns:
+            ``y`` (*batch, *out_shape) and ``ladj`` (*batch), the log absolute determinant of dy/dx.
+        """
+
+    @abstractmethod
+    def inverse(self, y: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Map data to base.
+
+        Args:
+            y: (*batch, *out_shape).
+            context: (*batch, context), broadcast against the batch of ``y``.
+
+        Returns:
+            ``x`` (*batch, *in_shape) and ``ladj`` (*batch), the log absolute determinant of dx/dy.
+        """
+
+    def initialize(self, y: Tensor, context: Tensor | None = None) -> None:
+        """Set what depends on data (ActNorm, Standardize) from a batch ``y`` of data, once.
+
+        Layers that are set already stay as they are; most transforms have nothing to set.
+        """

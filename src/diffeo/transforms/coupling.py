@@ -1,0 +1,124 @@
+"""Coupling transforms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from diffeo.checks import check_batch, check_features
+from diffeo.errors import ShapeError
+from diffeo.nets import MLP, ResidualMLP
+from diffeo.supports import Features, Real, Support
+from diffeo.transform import Transform
+from diffeo.transforms.placement import check_conditioner, feature_major, predict
+from diffeo.univariates.univariate import Univariate
+
+__all__ = ["Coupling"]
+
+
+class Coupling(Transform):
+    """Features under the mask are transformed, with parameters predicted from the others:
+
+        y_m = g(x_m; p(x_k, context)),   y_k = x_k.
+
+    Args:
+        features: number of features D.
+        univariate: the scalar map g.
+        mask: D booleans, true where a feature is transformed; by default every second feature
+            (for D = 1 the only one, whose parameters then depend on context alone).
+        context: width of the context; 0 for none.
+        hidden: hidden widths of the conditioner.
+        residual: use a residual network.
+        conditioner: a module of your own that maps x_k (*batch, kept) (and context) to
+            (*batch, num_params * moved), read as (num_params, moved).
+
+    Shapes: x (*batch, D), context (*batch, context).
+
+    Raises:
+        ShapeError: a mask of another length or that moves no feature, a conditioner of another
+            width, or events of another shape.
+        ContextError: a missing context, or one of another width.
+
+    Reference: "Density estimation using Real NVP", Dinh, Sohl-Dickstein, Bengio, 2016,
+    arXiv:1605.08803.
+
+    Example:
+        >>> import torch, diffeo
+        >>> layer = diffeo.transforms.Coupling(4, diffeo.univariates.Affine(), context=3)
+        >>> y, ladj = layer(torch.zeros(5, 4), torch.zeros(5, 3))
+    """
+
+    moved: Tensor
+    kept: Tensor
+    restore: Tensor
+
+    def __init__(
+        self,
+        features: int,
+        univariate: Univariate,
+        *,
+        mask: Sequence[bool] | Tensor | None = None,
+        context: int = 0,
+        hidden: Sequence[int] = (128, 128),
+        residual: bool = False,
+        conditioner: nn.Module | None = None,
+    ) -> None:
+        check_features("Coupling", features)
+        super().__init__((features,))
+        chosen = _mask(features, mask)
+        self.univariate = univariate
+        self.context = context
+        moved, kept = chosen.nonzero()[:, 0], (~chosen).nonzero()[:, 0]
+        self.register_buffer("moved", moved, persistent=False)
+        self.register_buffer("kept", kept, persistent=False)
+        self.register_buffer("restore", torch.cat([kept, moved]).argsort(), persistent=False)
+        self.domain = _support(chosen, univariate.domain)
+        self.codomain = _support(chosen, univariate.codomain)
+        self.compiles = univariate.compiles
+        outputs = univariate.num_params * len(moved)
+        if conditioner is not None:
+            check_conditioner(self, conditioner, len(kept), outputs, context)
+            self.conditioner = conditioner
+        else:
+            network = ResidualMLP if residual else MLP
+            self.conditioner = network(len(kept), outputs, hidden, context)
+
+    def _split(self, x: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        x = check_batch(self, x, context, self.in_shape, self.context)
+        kept = x.index_select(-1, self.kept)
+        moved = feature_major(x.index_select(-1, self.moved))
+        params = predict(self.conditioner, self.univariate, kept, context if self.context else None)
+        return kept, moved, params
+
+    def _join(self, kept: Tensor, moved: Tensor, dlog: Tensor) -> tuple[Tensor, Tensor]:
+        joined = torch.cat([kept, moved.movedim(0, -1)], dim=-1)
+        return joined.index_select(-1, self.restore), dlog.sum(0)
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        kept, moved, params = self._split(x, context)
+        return self._join(kept, *self.univariate.forward(moved, params))
+
+    def inverse(self, y: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        kept, moved, params = self._split(y, context)
+        return self._join(kept, *self.univariate.inverse(moved, params))
+
+
+def _mask(features: int, mask: Sequence[bool] | Tensor | None) -> Tensor:
+    if mask is None:
+        return torch.arange(features) % 2 == (1 if features > 1 else 0)
+    chosen = torch.as_tensor(mask).bool()
+    if chosen.shape != (features,):
+        raise ShapeError(
+            f"Coupling: the mask must hold {features} booleans, got shape {tuple(chosen.shape)}"
+        )
+    if not chosen.any():
+        raise ShapeError("Coupling: the mask must mark at least one feature to transform")
+    return chosen.cpu()
+
+
+def _support(mask: Tensor, support: Support) -> Support:
+    if isinstance(support, Real):
+        return support
+    return Features([support if moved else Real() for moved in mask.tolist()])

@@ -1,0 +1,100 @@
+"""A univariate applied to each element of an event."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from diffeo.checks import check_batch, check_features
+from diffeo.nets import MLP, ResidualMLP
+from diffeo.supports import Support
+from diffeo.transform import Transform
+from diffeo.transforms.placement import check_conditioner
+from diffeo.univariates.univariate import Univariate
+
+__all__ = ["Elementwise"]
+
+
+class Elementwise(Transform):
+    """y_i = g(x_i; p_i), with parameters p_i that are learned, or predicted from context.
+
+    Args:
+        shape: event shape, or the number of features.
+        univariate: the scalar map g.
+        context: width of the context; 0 for parameters that do not depend on one.
+        hidden: hidden widths of the network that predicts parameters from context.
+        residual: use a residual network for it.
+        conditioner: a module of your own that maps context (*batch, context) to
+            (*batch, num_params * elements), read as (num_params, elements); it is called as
+            ``conditioner(empty, context)``.
+
+    Shapes: x (*batch, *shape), context (*batch, context).
+
+    Raises:
+        ShapeError: a conditioner of another width, or events of another shape.
+        ContextError: a missing context, or one of another width.
+
+    Example:
+        >>> import torch, diffeo
+        >>> exp = diffeo.transforms.Elementwise(2, diffeo.univariates.Exp())
+        >>> exp(torch.zeros(2))
+        (tensor([1., 1.]), tensor(0.))
+    """
+
+    def __init__(
+        self,
+        shape: int | tuple[int, ...],
+        univariate: Univariate,
+        *,
+        context: int = 0,
+        hidden: Sequence[int] = (128, 128),
+        residual: bool = False,
+        conditioner: nn.Module | None = None,
+    ) -> None:
+        if isinstance(shape, int):
+            check_features("Elementwise", shape)
+        super().__init__((shape,) if isinstance(shape, int) else tuple(shape))
+        self.univariate = univariate
+        self.domain: Support = univariate.domain
+        self.codomain: Support = univariate.codomain
+        self.compiles = univariate.compiles
+        self.conditioner: nn.Module | None = None
+        if univariate.num_params == 0:
+            return
+        self.context = context
+        outputs = univariate.num_params * math.prod(self.in_shape)
+        if conditioner is not None:
+            check_conditioner(self, conditioner, 0, outputs, context)
+            self.conditioner = conditioner
+        elif context:
+            network = ResidualMLP if residual else MLP
+            self.conditioner = network(0, outputs, hidden, context)
+        else:
+            self.params = nn.Parameter(torch.zeros(univariate.num_params, *self.in_shape))
+
+    def _params(self, x: Tensor, context: Tensor | None) -> Tensor:
+        count = self.univariate.num_params
+        if count == 0:
+            return x.new_empty(0, *x.shape)
+        if self.conditioner is None:
+            batch_ndim = x.ndim - len(self.in_shape)
+            return self.params.reshape(count, *(1,) * batch_ndim, *self.in_shape)
+        assert context is not None
+        out: Tensor = self.conditioner(context[..., :0], context)
+        return out.unflatten(-1, (count, *self.in_shape)).movedim(context.ndim - 1, 0).to(x.dtype)
+
+    def _reduce(self, dlog: Tensor) -> Tensor:
+        return dlog.flatten(dlog.ndim - len(self.in_shape)).sum(-1)
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        x = check_batch(self, x, context, self.in_shape, self.context)
+        y, dlog = self.univariate.forward(x, self._params(x, context))
+        return y, self._reduce(dlog)
+
+    def inverse(self, y: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        y = check_batch(self, y, context, self.in_shape, self.context)
+        x, dlog = self.univariate.inverse(y, self._params(y, context))
+        return x, self._reduce(dlog)

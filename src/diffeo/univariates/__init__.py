@@ -1,0 +1,17 @@
+"""Monotone scalar maps whose parameters are an input."""
+
+from diffeo.univariates.affine import Affine, Shift
+from diffeo.univariates.elementary import Exp, Sigmoid, Softplus, Tanh
+from diffeo.univariates.splines import RationalQuadraticSpline
+from diffeo.univariates.univariate import Univariate
+
+__all__ = [
+    "Affine",
+    "Exp",
+    "RationalQuadraticSpline",
+    "Shift",
+    "Sigmoid",
+    "Softplus",
+    "Tanh",
+    "Univariate",
+]
