@@ -78,7 +78,7 @@ def write_table(
 
 
 def _markdown(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    cells = [[str(heading) for heading in columns], *([_cell(v) for v in row] for row in rows)]
+    cells = [[_cell(heading) for heading in columns], *([_cell(v) for v in row] for row in rows)]
     widths = [max(len(row[i]) for row in cells) for i in range(len(columns))]
     lines = [
         "| " + " | ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) + " |"
@@ -120,9 +120,9 @@ def _provenance(seed: int | Sequence[int], packages: Sequence[str]) -> dict[str,
         "seed": seed if isinstance(seed, int) else list(seed),
         "versions": {"python": platform.python_version(), **{n: _version(n) for n in names}},
         "hardware": {
-            "CPU:": _cpu(),
-            "cores:": os.cpu_count(),
-            "torch threads:": torch.get_num_threads(),
+            "CPU": _cpu(),
+            "cores": os.cpu_count(),
+            "torch threads": torch.get_num_threads(),
             **_gpu(),
         },
     }
@@ -133,7 +133,7 @@ def _command() -> str:
     script = Path(sys.argv[0]).resolve()
     inside = script.is_relative_to(ROOT)
     shown = script.relative_to(ROOT).as_posix() if inside else script.name
-    return f"`{shlex.join(['python', shown, *sys.argv[1:]])}`"
+    return shlex.join(["python", shown, *sys.argv[1:]])
 
 
 def _version(package: str) -> str:
@@ -154,4 +154,4 @@ def _cpu() -> str:
 
 
 def _gpu() -> dict[str, str]:
-    return {"GPU:": torch.cuda.get_device_name()} if torch.cuda.is_available() else {}
+    return {"GPU": torch.cuda.get_device_name()} if torch.cuda.is_available() else {}
