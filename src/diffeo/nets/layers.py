@@ -9,13 +9,14 @@ from torch.nn import functional as F
 __all__ = ["OutputLinear", "compress", "feature_major_linear"]
 
 
-def compress(x: Tensor, scale: float = 5.0) -> Tensor:
-    """``scale * asinh(x / scale)``: what a conditioner sees of its input.
+def compress(x: Tensor, bound: float = 4.0) -> Tensor:
+    """``x / sqrt(1 + (x / bound)^2)``: what a conditioner sees of its input.
 
-    The identity near 0 and logarithmic far out, so that a far point cannot drive a network's
-    outputs, and with them the slopes of a layer, to values that floats cannot invert.
+    The identity near 0 and bounded far out, so that a far point cannot drive a network's outputs,
+    and with them the slopes of a layer, to values that floats cannot invert.
     """
-    return scale * torch.asinh(x / scale)
+    # divided first: the square of a large x would overflow
+    return bound * (x / bound) / torch.hypot(x / bound, torch.ones_like(x))
 
 
 def feature_major_linear(h: Tensor, weight: Tensor, bias: Tensor) -> Tensor:

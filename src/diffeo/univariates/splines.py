@@ -65,11 +65,12 @@ class RationalQuadraticSpline(Univariate):
         self.num_params = 3 * bins - 1
 
     def _knots(self, raw: Tensor) -> Tensor:
-        """(bins, ...) logits to (bins + 1, ...) knots from 0 to 1."""
+        """(bins, ...) logits to (bins + 1, ...) knots from low to high."""
         free = 1 - self.min_fraction * self.bins
         shares = self.min_fraction + free * torch.softmax(raw, dim=0)
-        zero = torch.zeros_like(raw[:1])
-        return torch.cat([zero, torch.cumsum(shares[:-1], dim=0), zero + 1])
+        inner = self.low + (self.high - self.low) * torch.cumsum(shares[:-1], dim=0)
+        end = torch.zeros_like(raw[:1])
+        return torch.cat([end + self.low, inner, end + self.high])
 
     def _bin(self, value: Tensor, by: int, params: Tensor) -> tuple[Tensor, ...]:
         """Edges and log-slopes of the bin that holds ``value``: of x (by=0) or of y (by=1)."""
@@ -93,11 +94,10 @@ class RationalQuadraticSpline(Univariate):
             pick(log_slopes, 1).exp(),
         )
 
-    def _unit(self, value: Tensor) -> tuple[Tensor, Tensor]:
-        """``value`` clamped into the interval and scaled to [0, 1], and whether it lay inside."""
-        inside = (value > self.low) & (value < self.high)
-        clamped = value.clamp(self.low, self.high)
-        return (clamped - self.low) / (self.high - self.low), inside
+    def _clamp(self, value: Tensor) -> tuple[Tensor, Tensor]:
+        """``value`` clamped into the interval, and whether it lay inside."""
+        # not scaled to [0, 1]: near 0 that would round away most digits of the value
+        return value.clamp(self.low, self.high), (value > self.low) & (value < self.high)
 
     @staticmethod
     def _log_slope(t: Tensor, s: Tensor, d0: Tensor, d1: Tensor) -> Tensor:
@@ -107,25 +107,25 @@ class RationalQuadraticSpline(Univariate):
         return 2 * torch.log(s / (s + (d0 + d1 - 2 * s) * cross)) + torch.log(top)
 
     def forward(self, x: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
-        u, inside = self._unit(x)
-        x0, x1, y0, y1, d0, d1 = self._bin(u, 0, params)
+        clamped, inside = self._clamp(x)
+        x0, x1, y0, y1, d0, d1 = self._bin(clamped, 0, params)
         s = (y1 - y0) / (x1 - x0)
-        t = (u - x0) / (x1 - x0)
+        t = (clamped - x0) / (x1 - x0)
         cross = t * (1 - t)
-        v = y0 + (y1 - y0) * (s * t * t + d0 * cross) / (s + (d0 + d1 - 2 * s) * cross)
-        y = torch.where(inside, self.low + (self.high - self.low) * v, x)
+        rise = (y1 - y0) * (s * t * t + d0 * cross) / (s + (d0 + d1 - 2 * s) * cross)
+        y = torch.where(inside, y0 + rise, x)
         return y, torch.where(inside, self._log_slope(t, s, d0, d1), 0.0)
 
     def inverse(self, y: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
-        v, inside = self._unit(y)
-        x0, x1, y0, y1, d0, d1 = self._bin(v, 1, params)
+        clamped, inside = self._clamp(y)
+        x0, x1, y0, y1, d0, d1 = self._bin(clamped, 1, params)
         s = (y1 - y0) / (x1 - x0)
-        e = (v - y0) / (y1 - y0)
+        e = (clamped - y0) / (y1 - y0)
         # a t^2 + b t - s e = 0; the root in [0, 1] in the form that does not cancel
         curve = (d0 + d1 - 2 * s) * e
         a = s - d0 + curve
         b = d0 - curve
         root = torch.sqrt((b * b + 4 * a * s * e).clamp(min=0))
         t = (2 * s * e / (b + root)).clamp(0, 1)
-        x = torch.where(inside, self.low + (self.high - self.low) * (x0 + t * (x1 - x0)), y)
+        x = torch.where(inside, x0 + t * (x1 - x0), y)
         return x, torch.where(inside, -self._log_slope(t, s, d0, d1), 0.0)
