@@ -10,7 +10,15 @@ from torch import Tensor
 
 from diffeo.errors import DataError, DtypeError
 
-__all__ = ["ArrayLike", "column_names", "is_tensor_like", "like_input", "to_tensor"]
+__all__ = [
+    "ArrayLike",
+    "column_names",
+    "default_names",
+    "in_order",
+    "is_tensor_like",
+    "like_input",
+    "to_tensor",
+]
 
 ArrayLike = Any  # a torch tensor, a numpy array, a pandas or polars frame, or nested lists
 
@@ -21,36 +29,70 @@ def column_names(x: ArrayLike) -> list[str] | None:
     return None if columns is None else [str(name) for name in columns]
 
 
+def default_names(count: int, letter: str) -> list[str]:
+    """Names of columns that came without: x0, x1, ..."""
+    return [f"{letter}{i}" for i in range(count)]
+
+
+def in_order(x: ArrayLike, expected: list[str], name: str) -> ArrayLike:
+    """The columns of a data frame in the order ``expected``; anything else as it is.
+
+    Raises:
+        DataError: a frame with other columns; they are named.
+    """
+    found = column_names(x)
+    if found is None or not expected or found == expected:
+        return x
+    missing, extra = set(expected) - set(found), set(found) - set(expected)
+    if not missing and not extra:
+        by_name = dict(zip(found, x.columns, strict=True))
+        return x[[by_name[column] for column in expected]]
+    if expected in (default_names(len(expected), letter) for letter in "xc"):
+        return x  # nobody named the columns: their order is all that is known
+    raise DataError(
+        f"{name} must have the columns of the fit, {expected}"
+        + (f"; missing: {sorted(missing)}" if missing else "")
+        + (f"; not in the fit: {sorted(extra)}" if extra else "")
+    )
+
+
 def _to_numpy(x: ArrayLike, name: str) -> np.ndarray[Any, Any]:
     try:
-        array = x.to_numpy() if hasattr(x, "to_numpy") else np.asarray(x)
+        array = x.to_numpy() if hasattr(x, "to_numpy") else np.asanyarray(x)
     except (ValueError, TypeError) as error:
         raise DataError(f"{name} is not an array of numbers: {error}") from error
-    if array.dtype == object or array.dtype.kind not in "fiub":
-        array = _numeric_columns(array, column_names(x), name)
-    return array
+    if array.dtype.kind not in "fiub":
+        return _numeric_columns(array, column_names(x), name)
+    # torch knows neither other byte orders nor long doubles
+    array = array.astype(np.float64, copy=False)
+    return array.filled(np.nan) if isinstance(array, np.ma.MaskedArray) else array
 
 
 def _numeric_columns(
     array: np.ndarray[Any, Any], names: list[str] | None, name: str
 ) -> np.ndarray[Any, Any]:
-    """Object array to float64, or an error that names the first cell that is not a number."""
+    """Array of objects to float64, or an error that names the first cell that is not a number."""
+    if array.dtype.kind not in "OUS":
+        raise DataError(f"{name} must be numeric, but its dtype is {array.dtype}")
     try:
         return array.astype(np.float64)
     except (ValueError, TypeError):
-        pass
-    for index, value in np.ndenumerate(array):
-        try:
-            float(value)
-        except (ValueError, TypeError):
-            where = f"row {index[0]}" if index else "the value"
-            if len(index) > 1:
-                where += f", column {names[index[1]]!r}" if names else f", column {index[1]}"
-            raise DataError(
-                f"{name} must be numeric, but {where} holds {value!r}; "
-                f"drop the column or encode it as numbers"
-            ) from None
-    raise DataError(f"{name} must be numeric, but its dtype is {array.dtype}")
+        index, value = next(cell for cell in np.ndenumerate(array) if not _is_number(cell[1]))
+    where = f"row {index[0]}" if index else "the value"
+    if len(index) > 1:
+        where += f", column {names[index[1]]!r}" if names else f", column {index[1]}"
+    raise DataError(
+        f"{name} must be numeric, but {where} holds {value!r}; "
+        f"drop the column or encode it as numbers"
+    )
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        np.float64(value)
+    except (ValueError, TypeError):
+        return False
+    return True
 
 
 def is_tensor_like(*values: ArrayLike | None) -> bool:
@@ -76,6 +118,8 @@ def to_tensor(x: ArrayLike, like: Tensor, name: str = "x", *, cast: bool = False
     if not isinstance(x, Tensor):
         # a copy: torch cannot wrap read-only or negatively strided arrays
         return torch.tensor(_to_numpy(x, name), dtype=like.dtype, device=like.device)
+    if x.is_complex():
+        raise DtypeError(f"{name} is {x.dtype}, but densities here are over real numbers")
     if cast or not x.is_floating_point():
         return x.detach().to(like) if cast else x.to(like)
     if x.dtype != like.dtype:

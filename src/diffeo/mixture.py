@@ -25,7 +25,7 @@ class Mixture(Model):
     ``fit`` trains weights and components together. Samples cannot be reparameterised.
 
     Args:
-        *components: at least one model, of one event shape and one context width.
+        *components: at least one model, of one event shape, context width and support.
 
     Shapes: x (*batch, *event_shape), context (*batch, context).
 
@@ -52,6 +52,11 @@ class Mixture(Model):
                 f"{name}: its components must share one event shape and one context width, "
                 f"got {sorted(shapes)} and {sorted(widths)}"
             )
+        if any(c.support != components[0].support for c in components):
+            raise ShapeError(
+                f"{name}: its components must share one support, "
+                f"got {[c.support for c in components]}"
+            )
         super().__init__(components[0].event_shape, components[0].context)
         self.components = nn.ModuleList(components)
         self.logits: Tensor = nn.Parameter(torch.zeros(len(components)))
@@ -73,8 +78,10 @@ class Mixture(Model):
         each = torch.stack([c._rsample(shape, context, generator) for c in self.components])  # type: ignore[operator]
         batch = each.shape[1 : each.ndim - len(self.event_shape)]
         weights = torch.softmax(self.logits, dim=0)
-        chosen = torch.multinomial(weights, math.prod(batch), replacement=True, generator=generator)
-        index = chosen.reshape(1, *batch, *(1,) * len(self.event_shape)).expand_as(each[:1])
+        count = math.prod(batch)
+        # multinomial refuses to draw none
+        chosen = torch.multinomial(weights, max(count, 1), replacement=True, generator=generator)
+        index = chosen[:count].reshape(1, *batch, *(1,) * len(self.event_shape)).expand_as(each[:1])
         return each.gather(0, index)[0]
 
     def initialize(
@@ -92,7 +99,7 @@ class Ensemble(Mixture):
     better density than the average of their log-densities.
 
     Args:
-        *components: at least one model, of one event shape and one context width.
+        *components: at least one model, of one event shape, context width and support.
 
     Shapes: x (*batch, *event_shape), context (*batch, context).
 

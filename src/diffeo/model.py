@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 from diffeo import storage, training
-from diffeo.arrays import ArrayLike, column_names
+from diffeo.arrays import ArrayLike, in_order
 from diffeo.density import Density
 from diffeo.described import Described
 from diffeo.distribution import DensityDistribution
-from diffeo.errors import DataError, ModelFileError
+from diffeo.errors import ModelFileError
 from diffeo.objectives import negative_log_likelihood
 
 __all__ = ["Model", "load"]
@@ -56,22 +56,7 @@ class Model(Density):
             OSError: the file cannot be written; then nothing is left behind.
         """
         content = storage.describe_model(self)
-        self._check_describable(content["model"])
         storage.write(path, self.state_dict(), {**content, "record": self.record})
-
-    def _check_describable(self, description: Any) -> None:
-        """A named model rebuilds from its arguments: a layer added by hand would be lost."""
-        if '"given"' in repr(description).replace("'", '"'):
-            return
-        rebuilt = storage.build(
-            description, [type(m) for m in self.modules() if isinstance(m, Described)]
-        )
-        shapes = {name: t.shape for name, t in self.state_dict().items()}
-        if {name: t.shape for name, t in rebuilt.state_dict().items()} != shapes:
-            raise ModelFileError(
-                f"this {type(self).__name__} was changed after it was built, and its constructor's "
-                f"arguments no longer describe it; compose a Flow(base, transform) instead"
-            )
 
     def distribution(self, context: Tensor | None = None) -> DensityDistribution:
         """This density, at ``context`` (*context_batch, context), as a torch distribution.
@@ -102,7 +87,7 @@ class Model(Density):
         standardize: bool = True,
         checkpoint: str | os.PathLike[str] | None = None,
         max_time: float | None = None,
-        compile: bool | Literal["auto"] = "auto",
+        compile: bool | Literal["auto"] = "auto",  # noqa: A002  torch's own word for it
         progress: bool = True,
     ) -> Self:
         """Fit to data, by maximum likelihood unless another objective is given.
@@ -173,35 +158,22 @@ class Model(Density):
             compile=compile,
             progress=progress,
         )
+        X = in_order(X, self._columns("columns"), "X")
+        context = in_order(context, self._columns("context_columns"), "context")
         training.fit(self, X, context, sample_weight, validation, options)
         return self
 
     def _check_x(self, x: ArrayLike) -> Tensor:
-        return super()._check_x(_by_name(x, self._columns("columns"), "x"))
+        return super()._check_x(in_order(x, self._columns("columns"), "x"))
 
     def _check_context(self, context: ArrayLike | None) -> Tensor | None:
         if context is not None:
-            context = _by_name(context, self._columns("context_columns"), "context")
+            context = in_order(context, self._columns("context_columns"), "context")
         return super()._check_context(context)
 
     def _columns(self, kind: str) -> list[str]:
         columns: list[str] = self.record.get("data", {}).get(kind, [])
         return columns
-
-
-def _by_name(x: ArrayLike, expected: list[str], name: str) -> ArrayLike:
-    """The columns of a data frame in the order of the fit; anything else as it is."""
-    found = column_names(x)
-    if found is None or not expected or found == expected:
-        return x
-    missing, extra = set(expected) - set(found), set(found) - set(expected)
-    if missing or extra:
-        raise DataError(
-            f"{name} must have the columns of the fit, {expected}"
-            + (f"; missing: {sorted(missing)}" if missing else "")
-            + (f"; not in the fit: {sorted(extra)}" if extra else "")
-        )
-    return x[expected]
 
 
 def load(
@@ -235,6 +207,7 @@ def load(
     model = storage.build_model(path, tensors, content, classes, parts)
     if not isinstance(model, Model):
         raise ModelFileError(f"{path} describes a {type(model).__name__}, not a model")
-    model.record = content.get("record", {})
+    record = content.get("record", {})
+    model.record = record if isinstance(record, dict) else {}
     model.eval()
     return model if device is None else model.to(device)

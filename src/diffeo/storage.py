@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import json
 import os
+import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -20,7 +21,7 @@ from torch import Tensor, nn
 
 from diffeo import bases, nets, supports, transforms, univariates
 from diffeo.described import Described
-from diffeo.errors import DiffeoError, ModelFileError
+from diffeo.errors import ModelFileError
 from diffeo.files import write_atomically
 
 __all__ = ["build", "describe", "read", "register", "write"]
@@ -44,30 +45,33 @@ for _package in (bases, nets, supports, transforms, univariates):
             register(_item)
 
 
-def describe(value: Any, path: str = "model") -> Any:
+def describe(value: Any, path: str = "model", parts: dict[str, Any] | None = None) -> Any:
     """``value`` as JSON: a nested description of Described objects, numbers and tensors.
 
     Modules and callables that are not Described (a user's network) become a reference by ``path``,
-    to be handed over again at ``build``.
+    to be handed over again at ``build``; they are put into ``parts`` under that path.
     """
+    parts = {} if parts is None else parts
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, Described):
         arguments = {
-            name: describe(argument, f"{path}.{name}")
+            name: describe(argument, f"{path}.{name}", parts)
             for name, argument in value.arguments().items()
         }
         return {"class": type(value).__name__, "arguments": arguments}
     if isinstance(value, Tensor):
-        return describe(value.detach().cpu().tolist(), path)
+        return value.detach().cpu().tolist()
     if isinstance(value, np.ndarray | np.generic):
-        return describe(value.tolist(), path)
+        return value.tolist()
     if isinstance(value, Mapping):
-        return {"map": {str(k): describe(v, f"{path}.{k}") for k, v in value.items()}}
+        return {"map": {str(k): describe(v, f"{path}.{k}", parts) for k, v in value.items()}}
     if isinstance(value, torch.Generator):
         return None
-    if isinstance(value, Iterable):
-        return [describe(item, f"{path}.{index}") for index, item in enumerate(value)]
+    # a module may be iterable (nn.Sequential is), but it is one part
+    if isinstance(value, Iterable) and not isinstance(value, nn.Module):
+        return [describe(item, f"{path}.{index}", parts) for index, item in enumerate(value)]
+    parts[path] = value
     return {"given": path}
 
 
@@ -108,8 +112,12 @@ class _Builder:
         arguments = {key: self.build(item) for key, item in description["arguments"].items()}
         positional: list[Any] = []
         for parameter in inspect.signature(cls).parameters.values():
-            if parameter.kind is parameter.VAR_POSITIONAL and parameter.name in arguments:
+            if parameter.name not in arguments:
+                continue
+            if parameter.kind is parameter.VAR_POSITIONAL:
                 positional = arguments.pop(parameter.name)
+            elif parameter.kind is parameter.VAR_KEYWORD:
+                arguments.update(arguments.pop(parameter.name))
         return cls(*positional, **arguments)
 
 
@@ -125,12 +133,17 @@ def build(
     """
     try:
         # building draws initial weights; the caller's random state must not feel it
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+            # what a constructor warns of was said when the model was first built
+            warnings.simplefilter("ignore")
             return _Builder(classes, parts or {}).build(description)
     except ModelFileError:
         raise
-    except (DiffeoError, TypeError, ValueError, KeyError, AttributeError) as error:
-        raise ModelFileError(f"the description does not build a model: {error}") from error
+    except Exception as error:
+        # a damaged description can make a constructor fail in any way
+        raise ModelFileError(
+            f"the description does not build a model: {type(error).__name__}: {error}"
+        ) from error
 
 
 def write(
@@ -165,7 +178,7 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, Any
         raise ModelFileError(f"{path} is a safetensors file, but diffeo did not write it")
     try:
         content = json.loads(metadata[_KEY])
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ModelFileError(f"{path} holds a damaged description: {error}") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise ModelFileError(
@@ -180,20 +193,41 @@ def _refuse_foreign(path: str | os.PathLike[str]) -> None:
     if os.path.isdir(path):
         raise ModelFileError(f"{path} is a folder, not a model file")
     with open(path, "rb") as file:
-        head = file.read(4)
+        head = file.read(9)
     if not head:
         raise ModelFileError(f"{path} is empty, not a model file")
-    if head[:1] == b"\x80" or head == b"PK\x03\x04":
+    # a safetensors file starts with 8 bytes of length, which may be any, and then its JSON
+    if head[8:] != b"{" and head.startswith((b"\x80", b"PK\x03\x04")):
         raise ModelFileError(
             f"{path} looks like a pickle or a zip archive (torch.save writes these), "
             f"and diffeo never unpickles; it reads .safetensors files written by save()"
         )
 
 
-def describe_model(model: nn.Module) -> dict[str, Any]:
-    """What a file says of a model besides its weights."""
-    dtype = next((t.dtype for t in model.state_dict().values() if t.is_floating_point()), None)
-    return {"model": describe(model), "dtype": str(dtype or torch.float32).removeprefix("torch.")}
+def describe_model(model: Any) -> dict[str, Any]:
+    """What a file says of a model besides its weights.
+
+    Raises:
+        ModelFileError: the model was changed by hand, so that its description builds another one.
+    """
+    parts: dict[str, Any] = {}
+    description = describe(model, parts=parts)
+    classes = [type(m) for m in model.modules() if isinstance(m, Described)]
+    if _structure(build(description, classes, parts)) != _structure(model):
+        raise ModelFileError(
+            f"this {type(model).__name__} was changed after it was built, and its constructor's "
+            f"arguments no longer describe it; compose a Flow(base, transform) instead"
+        )
+    return {"model": description, "dtype": str(model.like.dtype).removeprefix("torch.")}
+
+
+def _structure(model: nn.Module) -> list[Any]:
+    """Every module with its description, and the shape of every tensor."""
+    modules = [
+        (name, type(module).__name__, describe(module) if isinstance(module, Described) else None)
+        for name, module in model.named_modules()
+    ]
+    return [*modules, *((name, tensor.shape) for name, tensor in model.state_dict().items())]
 
 
 def build_model(
@@ -210,7 +244,11 @@ def build_model(
     """
     model = build(content.get("model"), classes, parts)
     dtype = getattr(torch, str(content.get("dtype")), None)
-    if not isinstance(model, nn.Module) or not isinstance(dtype, torch.dtype):
+    if (
+        not isinstance(model, nn.Module)
+        or not isinstance(dtype, torch.dtype)
+        or not dtype.is_floating_point
+    ):
         raise ModelFileError(f"{path} does not describe a model")
     try:
         model.to(dtype).load_state_dict(dict(tensors))

@@ -29,6 +29,9 @@ class Checkpoint:
         self.path = Path(folder) / "checkpoint.safetensors"
         self.fingerprint = fingerprint
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        # a killed run leaves what it was writing
+        for leftover in self.path.parent.glob(f".{self.path.name}.*.tmp"):
+            leftover.unlink(missing_ok=True)
 
     def write(self, state: dict[str, Any]) -> None:
         """Write ``state``, a tree of dicts whose leaves are tensors or JSON values."""
@@ -45,7 +48,9 @@ class Checkpoint:
         if not self.path.exists():
             return None
         tensors, content = storage.read(self.path)
-        found = content.get("fingerprint", {})
+        found = content.get("fingerprint")
+        if not isinstance(found, dict) or "state" not in content:
+            raise ModelFileError(f"{self.path} is a model, not a checkpoint; choose another folder")
         differ = [k for k, v in self.fingerprint.items() if found.get(k) != v]
         if differ:
             raise ModelFileError(
@@ -70,7 +75,9 @@ def fingerprint(
 
 def _bytes(rows: Rows) -> bytes:
     parts = [t for t in vars(rows).values() if t is not None]
-    return b"".join(t.contiguous().cpu().numpy().tobytes() for t in parts)
+    return b"".join(
+        str(tuple(t.shape)).encode() + t.contiguous().cpu().numpy().tobytes() for t in parts
+    )
 
 
 def _digest(*parts: bytes) -> str:

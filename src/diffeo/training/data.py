@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
+from numbers import Real as RealNumber
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from diffeo.arrays import ArrayLike, column_names, to_tensor
+from diffeo.arrays import ArrayLike, column_names, default_names, in_order, to_tensor
 from diffeo.checks import check_context, check_event
 from diffeo.density import Density
-from diffeo.errors import ContextError, DataError
+from diffeo.errors import ContextError, DataError, DiffeoError
 from diffeo.supports import Features, Interval
+from diffeo.training.seeds import generator
 from diffeo.training.ties import find_resolutions
 
 __all__ = ["Rows", "TrainingData", "prepare"]
+
+# the least standard deviation of a column, in rounding steps of its largest value
+LEAST_SPREAD = 32
 
 
 @dataclass(frozen=True)
@@ -85,18 +91,36 @@ def prepare(
         DataError, ShapeError, ContextError: naming row and column of the first bad value.
     """
     rows = _rows(model, x, context, weight)
-    columns = column_names(x) or _default_names(rows.x, "x")
-    context_columns = (
-        [] if rows.context is None else (column_names(context) or _default_names(rows.context, "c"))
-    )
-    check_events(model, rows.x, columns)
-    if rows.context is not None:
-        _check_finite(rows.context, context_columns, "context")
+    columns = _names(x, rows.x, "x")
+    context_columns = [] if rows.context is None else _names(context, rows.context, "c")
+    _check_values(model, rows, columns, context_columns)
+    if rows.weight is not None:
+        rows = rows.take(rows.weight > 0)
     if rows.x.ndim == 2:
         check_columns(rows.x, columns)
-    train, held_out = _split(model, rows, validation, seed, columns)
+    train, held_out = _split(model, rows, validation, seed, columns, context_columns)
+    needed = max(10, 2 * model.event_shape[-1])
+    if len(train) < needed:
+        raise DataError(
+            f"{len(rows)} rows leave {len(train)} to train on, but {columns_text(columns)} "
+            f"need at least {needed}"
+        )
     resolutions = find_resolutions(train.x) if train.x.ndim == 2 else train.x.new_zeros(())
-    return TrainingData(train, held_out, columns, context_columns, resolutions)
+    return TrainingData(
+        _with_mean_weight_one(train),
+        None if held_out is None else _with_mean_weight_one(held_out),
+        columns,
+        context_columns,
+        resolutions,
+    )
+
+
+def _names(given: ArrayLike, tensor: Tensor, letter: str) -> list[str]:
+    names = column_names(given) or default_names(tensor.shape[-1], letter)
+    repeated = [name for name, count in Counter(names).items() if count > 1]
+    if repeated:
+        raise DataError(f"several columns are called {repeated[0]!r}; give each its own name")
+    return names
 
 
 def _rows(
@@ -122,24 +146,29 @@ def _rows(
                 f"context must have shape {(len(events), model.context)}, one row for each of X, "
                 f"got {tuple(contexts.shape)}"
             )
-    weights = None if weight is None else _weights(to_tensor(weight, like, "w", cast=True), events)
-    return Rows(events, contexts, weights)
+    if weight is None:
+        return Rows(events, contexts)
+    weights = to_tensor(weight, like.double(), "sample_weight", cast=True)
+    return Rows(events, contexts, _checked_weight(weights, events))
 
 
-def _weights(weight: Tensor, x: Tensor) -> Tensor:
+def _checked_weight(weight: Tensor, x: Tensor) -> Tensor:
     if weight.shape != (len(x),):
         raise DataError(f"sample_weight must have shape {(len(x),)}, got {tuple(weight.shape)}")
     bad = ~weight.isfinite() | (weight < 0)
     if bad.any():
         row = int(bad.nonzero()[0])
-        raise DataError(f"sample_weight must be finite and >= 0, row {row} has {weight[row]}")
-    if not bool(weight.sum() > 0):
+        raise DataError(f"sample_weight must be finite and >= 0, row {row} has {weight[row]:g}")
+    if not bool((weight > 0).any()):
         raise DataError("sample_weight is 0 everywhere")
-    return weight / weight.mean()
+    # only ratios count; so the sum cannot overflow
+    return weight / weight.max()
 
 
-def _default_names(x: Tensor, letter: str) -> list[str]:
-    return [f"{letter}{i}" for i in range(x.shape[-1])]
+def _with_mean_weight_one(rows: Rows) -> Rows:
+    if rows.weight is None:
+        return rows
+    return Rows(rows.x, rows.context, (rows.weight / rows.weight.mean()).to(rows.x))
 
 
 def _first_bad(bad: Tensor, columns: list[str]) -> tuple[str, tuple[int, ...]]:
@@ -156,10 +185,18 @@ def _check_finite(x: Tensor, columns: list[str], name: str) -> None:
         where, index = _first_bad(bad, columns)
         others = int(bad.sum()) - 1
         raise DataError(
-            f"{name} holds {x[index].item()} at {where}"
+            f"{name} holds {x[index].item()} (as {x.dtype}) at {where}"
             + (f" (and {others} more such values)" if others else "")
             + "; drop or fill the rows that are not finite"
         )
+
+
+def _check_values(
+    model: Density, rows: Rows, columns: list[str], context_columns: list[str]
+) -> None:
+    check_events(model, rows.x, columns)
+    if rows.context is not None:
+        _check_finite(rows.context, context_columns, "context")
 
 
 def check_events(model: Density, x: Tensor, columns: list[str]) -> None:
@@ -191,6 +228,8 @@ def _on_bound(model: Density, x: Tensor) -> Tensor:
 def check_columns(x: Tensor, columns: list[str]) -> None:
     """Raise on columns over which no density exists: constant ones and copies of one another.
 
+    A column counts as constant where its spread is lost in the rounding of the dtype.
+
     Raises:
         DataError: naming the columns and the remedy.
     """
@@ -199,9 +238,10 @@ def check_columns(x: Tensor, columns: list[str]) -> None:
     constant = [columns[i] for i in range(x.shape[1]) if bool((x[:, i] == x[0, i]).all())]
     if constant:
         raise DataError(
-            f"constant columns have no density: {', '.join(constant)}; drop them "
+            f"constant columns (as {x.dtype}) have no density: {', '.join(constant)}; drop them "
             f"(keep the constant aside, it is known)"
         )
+    _check_spread(x, columns)
     for i in range(x.shape[1]):
         for j in range(i):
             if torch.equal(x[:, i], x[:, j]):
@@ -211,29 +251,48 @@ def check_columns(x: Tensor, columns: list[str]) -> None:
                 )
 
 
+def _check_spread(x: Tensor, columns: list[str]) -> None:
+    step = torch.finfo(x.dtype).eps * x.abs().amax(0).double()
+    spread = x.double().std(0)
+    for i, name in enumerate(columns):
+        if spread[i] < LEAST_SPREAD * step[i]:
+            raise DataError(
+                f"column {name!r} varies by about {spread[i]:.3g}, which {x.dtype} hardly resolves "
+                f"that far from 0 (steps of {step[i]:.3g}); subtract an offset from it, or train "
+                f"in float64 with model.double()"
+            )
+
+
 def _split(
-    model: Density, rows: Rows, validation: Any, seed: int, columns: list[str]
+    model: Density,
+    rows: Rows,
+    validation: Any,
+    seed: int,
+    columns: list[str],
+    context_columns: list[str],
 ) -> tuple[Rows, Rows | None]:
-    if validation is None or (isinstance(validation, int | float) and validation == 0):
-        train, held_out = rows, None
-    elif isinstance(validation, int | float):
+    if validation is None or (isinstance(validation, RealNumber) and validation == 0):
+        return rows, None
+    if isinstance(validation, RealNumber):
         if not 0 < validation < 1:
             raise ValueError(f"fit: validation must be a share in (0, 1), got {validation!r}")
-        order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))
-        count = max(1, round(len(rows) * validation))
-        train, held_out = rows.take(order[count:]), rows.take(order[:count])
-    else:
-        given = validation if isinstance(validation, tuple) else (validation, None)
-        held_out = _rows(model, given[0], given[1], None)
-        check_events(model, held_out.x, columns)
-        train = rows
-    needed = max(10, 2 * model.event_shape[-1])
-    if len(train) < needed:
-        raise DataError(
-            f"{len(rows)} rows leave {len(train)} to train on, but {columns_text(columns)} "
-            f"need at least {needed}"
-        )
-    return train, held_out
+        order = torch.randperm(len(rows), generator=generator(seed, "split"))
+        count = max(1, round(len(rows) * float(validation)))
+        return rows.take(order[count:]), rows.take(order[:count])
+    given = validation if isinstance(validation, tuple) else (validation, None)
+    if len(given) != 2:
+        raise ValueError(f"fit: a validation tuple must be (X, context), got {len(given)} items")
+    try:
+        x, context = in_order(given[0], columns, "X"), given[1]
+        if context is not None:
+            context = in_order(context, context_columns, "context")
+        held_out = _rows(model, x, context, None)
+        _check_values(model, held_out, columns, context_columns)
+    except DiffeoError as error:
+        raise type(error)(f"in the validation rows: {error}") from error
+    if not len(held_out):
+        raise DataError("the validation rows are empty; pass validation=None for none")
+    return rows, held_out
 
 
 def columns_text(columns: list[str]) -> str:

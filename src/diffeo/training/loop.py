@@ -19,6 +19,7 @@ from diffeo.training.checkpoint import Checkpoint, fingerprint
 from diffeo.training.data import Rows, TrainingData
 from diffeo.training.options import FitOptions
 from diffeo.training.progress import Progress
+from diffeo.training.seeds import generator, seeded
 from diffeo.training.ties import jitter
 from diffeo.version import __version__
 
@@ -50,9 +51,9 @@ class Trainer:
         self.model = model
         self.data = data
         self.options = options
-        device = model.like.device
-        self.train = data.train.to(device)
-        self.resolutions = data.resolutions.to(device)
+        self.device = model.like.device
+        self.train = data.train.to(self.device)
+        self.resolutions = data.resolutions.to(self.device)
         self.validation = self._fixed_validation()
         trainable = [p for p in model.parameters() if p.requires_grad]
         if not trainable:
@@ -95,19 +96,21 @@ class Trainer:
                         written = time.monotonic()
             except KeyboardInterrupt:
                 self.stopped = "interrupted"
-        self._finish()
+            finally:
+                # also after an error: the model must not keep the weights that led to it
+                self.model.load_state_dict(self.best)
+                self.model.eval()
+        self._warn_of_interruption()
         return self._record(time.monotonic() - start)
 
-    def _finish(self) -> None:
+    def _warn_of_interruption(self) -> None:
         if self.stopped == "interrupted":
             warnings.warn(
                 f"interrupted in epoch {self.epoch + 1}; the best weights so far are kept "
                 f"(epoch {self.best_epoch})",
                 DataWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
-        self.model.load_state_dict(self.best)
-        self.model.eval()
 
     def _open_checkpoint(self) -> Checkpoint | None:
         if self.options.checkpoint is None:
@@ -127,16 +130,16 @@ class Trainer:
         snapshot = self._state()
         try:
             train_loss = self._train_epoch(start)
+            validation_loss = self._validate()
         except _NotFiniteError as error:
             self._roll_back(snapshot, error.batch)
             return self._epoch(start)
         self.epoch += 1
-        validation_loss = self._validate()
         watched = train_loss if validation_loss is None else validation_loss
         # without validation rows there is nothing to choose by: the last weights are kept
         if self.validation is None or watched < self.best_loss:
-            self.best_loss, self.best_epoch = watched, self.epoch
             self.best = self._weights() if self.ema is None else _copy(self.ema)
+            self.best_loss, self.best_epoch = watched, self.epoch
         self.history.append(
             {"epoch": self.epoch, "train": train_loss, "validation": validation_loss}
         )
@@ -161,8 +164,7 @@ class Trainer:
         total, rows = 0.0, 0
         batches = math.ceil(len(self.train) / self.options.batch_size)
         # a user's objective may draw from the global generator: seed it, and give it back after
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self._epoch_seed())
+        with seeded(self.device, self.options.seed, "objective", self.epoch):
             for index, batch in enumerate(self._batches()):
                 done = (self.epoch + index / batches) / self.options.epochs
                 total += self._step(batch, done) * len(batch)
@@ -176,13 +178,10 @@ class Trainer:
         limit = self.options.max_time
         return limit is not None and time.monotonic() - start >= limit
 
-    def _epoch_seed(self) -> int:
-        return (self.options.seed * 1_000_003 + self.epoch) % 2**63
-
     def _batches(self) -> Iterator[Rows]:
-        generator = torch.Generator().manual_seed(self._epoch_seed())
-        rows = self._jittered(self.train, generator)
-        order = torch.randperm(len(rows), generator=generator).to(rows.x.device)
+        draw = generator(self.options.seed, "epoch", self.epoch)
+        rows = self._jittered(self.train, draw)
+        order = torch.randperm(len(rows), generator=draw).to(self.device)
         for index in order.split(self.options.batch_size):
             yield rows.take(index)
 
@@ -191,6 +190,11 @@ class Trainer:
             group["lr"] = self.options.lr_at(done) * self.lr_factor
         self.optimizer.zero_grad(set_to_none=True)
         loss = self.loss(batch.x, batch.context, batch.weight)
+        if not isinstance(loss, Tensor) or loss.ndim or not loss.requires_grad:
+            raise TrainingError(
+                "the objective must return a scalar tensor that depends on the parameters, "
+                f"got {loss!r}"
+            )
         if not loss.isfinite():
             raise _NotFiniteError(batch)
         loss.backward()
@@ -211,13 +215,13 @@ class Trainer:
         """Validation rows, with the noise of tied columns drawn once."""
         if self.data.validation is None:
             return None
-        generator = torch.Generator().manual_seed(self.options.seed)
-        return self._jittered(self.data.validation.to(self.train.x.device), generator)
+        draw = generator(self.options.seed, "validation")
+        return self._jittered(self.data.validation.to(self.device), draw)
 
-    def _jittered(self, rows: Rows, generator: torch.Generator) -> Rows:
+    def _jittered(self, rows: Rows, draw: torch.Generator) -> Rows:
         if not bool((self.resolutions > 0).any()):
             return rows
-        noisy = jitter(rows.x, self.resolutions, self.model.support, generator)
+        noisy = jitter(rows.x, self.resolutions, self.model.support, draw)
         return Rows(noisy, rows.context, rows.weight)
 
     def _validate(self) -> float | None:
@@ -229,11 +233,13 @@ class Trainer:
         if self.ema is not None:
             self.model.load_state_dict(self.ema)
         total = 0.0
-        with torch.no_grad(), torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.options.seed)
+        with torch.no_grad(), seeded(self.device, self.options.seed, "objective", "validation"):
             for start in range(0, len(self.validation), VALIDATION_ROWS):
                 rows = self.validation.take(slice(start, start + VALIDATION_ROWS))
-                total += float(self._loss(rows.x, rows.context, rows.weight)) * len(rows)
+                loss = float(self._loss(rows.x, rows.context, rows.weight))
+                if not math.isfinite(loss):
+                    raise _NotFiniteError(rows)
+                total += loss * len(rows)
         if trained is not None:
             self.model.load_state_dict(trained)
         return total / len(self.validation)
@@ -270,9 +276,8 @@ class Trainer:
     def _resume(self, state: dict[str, Any]) -> None:
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
-        device = self.model.like.device
-        self.ema = _copy(state["ema"], device) if state["ema"] else None
-        self.best = _copy(state["best"], device)
+        self.ema = _copy(state["ema"], self.device) if state["ema"] else None
+        self.best = _copy(state["best"], self.device)
         for name in ("best_loss", "best_epoch", "epoch", "lr_factor", "rollbacks", "stopped"):
             setattr(self, name, state[name])
         self.history = list(state["history"])

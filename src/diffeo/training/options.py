@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
+import operator
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -41,6 +43,10 @@ class FitOptions:
     progress: bool
 
     def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "seed", "patience"):
+            self._convert(name, operator.index, "a whole number")
+        for name in ("lr", "clip", "ema", "max_time"):
+            self._convert(name, float, "a number")
         rules = {
             "epochs": (self.epochs >= 1, "a whole number >= 1"),
             "patience": (self.patience is None or self.patience >= 1, "None or >= 1"),
@@ -50,6 +56,8 @@ class FitOptions:
             "ema": (self.ema is None or 0 < self.ema < 1, "None or between 0 and 1"),
             "max_time": (self.max_time is None or self.max_time > 0, "None or positive seconds"),
             "compile": (self.compile in (True, False, "auto"), "True, False or 'auto'"),
+            "objective": (callable(self.objective), "a function (model, x, context, weight)"),
+            "optimizer": (callable(self.optimizer), "called as optimizer(parameters, lr=lr)"),
             "schedule": (
                 callable(self.schedule) or self.schedule in ("cosine", "constant"),
                 "'cosine', 'constant' or a function of the progress in [0, 1]",
@@ -58,6 +66,16 @@ class FitOptions:
         for name, (valid, expected) in rules.items():
             if not valid:
                 raise ValueError(f"fit: {name} must be {expected}, got {getattr(self, name)!r}")
+
+    def _convert(self, name: str, to: Callable[[Any], Any], expected: str) -> None:
+        """numpy's numbers become Python's, which a file can hold."""
+        value = getattr(self, name)
+        if value is None and name in ("patience", "clip", "ema", "max_time"):
+            return
+        try:
+            object.__setattr__(self, name, to(value))
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"fit: {name} must be {expected}, got {value!r}") from error
 
     def lr_at(self, progress: float) -> float:
         """The learning rate when the share ``progress`` of all steps is done."""
@@ -79,4 +97,7 @@ class FitOptions:
 
 
 def _name(value: Any) -> str:
+    if isinstance(value, functools.partial):
+        given = [repr(a) for a in value.args] + [f"{k}={v!r}" for k, v in value.keywords.items()]
+        return f"{_name(value.func)}({', '.join(given)})"
     return value if isinstance(value, str) else getattr(value, "__qualname__", type(value).__name__)

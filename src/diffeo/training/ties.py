@@ -31,9 +31,10 @@ def find_resolutions(x: Tensor) -> Tensor:
         if len(distinct) >= DISTINCT_SHARE * len(column) or len(distinct) < 2:
             continue
         gaps = distinct.double().diff()
-        # gaps of a few roundings are one value written twice
+        # gaps of a few roundings are one value written twice, unless the column has no others
         noise = 4 * torch.finfo(x.dtype).eps * float(distinct.abs().max())
-        steps[i] = gaps[gaps > noise].min()
+        wide = gaps[gaps > noise]
+        steps[i] = wide.min() if len(wide) else gaps.max()
     return steps.to(x.device)
 
 
