@@ -1,0 +1,1 @@
+"""The command `diffeo`. Each subcommand is one file; heavy imports wait until it runs."""

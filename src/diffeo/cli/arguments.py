@@ -1,0 +1,59 @@
+"""Arguments that several subcommands share, and how their text is read."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import Any
+
+__all__ = ["Subparsers", "add_output", "add_subcommand", "count", "names", "seed"]
+
+Subparsers = Any  # argparse has no public name for what add_subparsers gives
+
+
+def add_subcommand(
+    subparsers: Subparsers, name: str, summary: str, run: Callable[[argparse.Namespace], int]
+) -> argparse.ArgumentParser:
+    """A parser for ``diffeo name``, which calls ``run``."""
+    parser: argparse.ArgumentParser = subparsers.add_parser(
+        name, help=summary, description=summary[0].upper() + summary[1:] + "."
+    )
+    parser.set_defaults(run=run)
+    return parser
+
+
+def add_output(parser: argparse.ArgumentParser, text: str) -> None:
+    """The argument -o."""
+    parser.add_argument("-o", "--output", required=True, metavar="OUT", help=text)
+
+
+def names(text: str) -> list[str]:
+    """Column names between commas.
+
+    Raises:
+        argparse.ArgumentTypeError: an empty name, or one name twice.
+    """
+    found = [name.strip() for name in text.split(",")]
+    if not all(found) or len(set(found)) < len(found):
+        raise argparse.ArgumentTypeError(f"expected different names between commas, got {text!r}")
+    return found
+
+
+def _whole(text: str, low: int, high: int, expected: str) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        value = low - 1
+    if not low <= value <= high:
+        raise argparse.ArgumentTypeError(f"expected {expected}, got {text!r}")
+    return value
+
+
+def count(text: str) -> int:
+    """A whole number of at least 1."""
+    return _whole(text, 1, 2**62, "a whole number >= 1")
+
+
+def seed(text: str) -> int:
+    """A seed of torch's generators."""
+    return _whole(text, 0, 2**63 - 1, "a whole number from 0 to 2^63 - 1")

@@ -1,0 +1,117 @@
+"""`diffeo info`: what a model file holds."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from diffeo.cli.arguments import Subparsers, add_subcommand
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from diffeo.model import Model
+
+__all__ = ["add_to"]
+
+_STATISTICS = ("min", "mean", "max", "sd", "resolution")
+
+
+def add_to(subparsers: Subparsers) -> None:
+    """Add the subcommand."""
+    parser = add_subcommand(
+        subparsers, "info", "show a model's architecture, training record and data summary", _run
+    )
+    parser.add_argument("model", metavar="MODEL", help="a model file")
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from diffeo.cli.summary import print_pairs, training_summary
+    from diffeo.model import load
+
+    model = load(arguments.model)
+    print_pairs(_architecture(model))
+    if not model.record:
+        print("not fitted")
+        return 0
+    print()
+    print_pairs([*training_summary(model), *_provenance(model.record)])
+    statistics = model.record["data"]["statistics"]
+    if statistics:
+        print()
+        _print_statistics(statistics)
+    return 0
+
+
+def _architecture(model: Model) -> list[tuple[str, str]]:
+    from diffeo.cli.matching import model_columns
+
+    features, context = model_columns(model)
+    parameters = sum(p.numel() for p in model.parameters())
+    return [
+        ("model", type(model).__name__ + _arguments(model.arguments())),
+        ("layers", _layers(model)),
+        ("columns", ", ".join(features)),
+        ("context", ", ".join(context) or "none"),
+        ("parameters", f"{parameters:,} of {str(model.like.dtype).removeprefix('torch.')}"),
+        ("log_prob", f"{model.exactness}, on {model.support!r}"),
+    ]
+
+
+def _arguments(arguments: dict[str, Any]) -> str:
+    """Constructor arguments without the modules, which the layers show."""
+    from torch import nn
+
+    shown = {
+        name: value
+        for name, value in arguments.items()
+        if not any(isinstance(v, nn.Module) for v in (value if _many(value) else [value]))
+    }
+    return f"({', '.join(f'{name}={value}' for name, value in shown.items())})"
+
+
+def _many(value: Any) -> bool:
+    return isinstance(value, list | tuple)
+
+
+def _layers(model: nn.Module) -> str:
+    """The parts from base to data by their class names, repeated runs counted."""
+    from diffeo.flow import Flow
+
+    if isinstance(model, Flow):
+        return " > ".join(_counted([type(model.base).__name__, *_chain(model.transform)]))
+    parts = getattr(model, "components", [])
+    return ", ".join(_counted([type(part).__name__ for part in parts]))
+
+
+def _chain(transform: nn.Module) -> list[str]:
+    from diffeo.transforms import Inverse, Sequential
+
+    if isinstance(transform, Sequential):
+        inner = [_chain(part) for part in transform]
+        return [" > ".join(names) if len(names) > 1 else names[0] for names in inner]
+    if isinstance(transform, Inverse):
+        return [f"Inverse({' > '.join(_chain(transform.transform))})"]
+    return [type(transform).__name__]
+
+
+def _counted(names: list[str]) -> list[str]:
+    from itertools import groupby
+
+    runs = [(name, len(list(run))) for name, run in groupby(names)]
+    return [name if count == 1 else f"{count} x ({name})" for name, count in runs]
+
+
+def _provenance(record: dict[str, Any]) -> list[tuple[str, str]]:
+    return [
+        (label, ", ".join(f"{name} {value}" for name, value in record[key].items()))
+        for label, key in (("fit options", "options"), ("versions", "versions"))
+    ]
+
+
+def _print_statistics(statistics: dict[str, dict[str, float]]) -> None:
+    """One line a column; a resolution of 0 means that its values hardly repeat."""
+    width = max(len(name) for name in ("column", *statistics))
+    print(f"{'column':{width}}", *(f"{name:>12}" for name in _STATISTICS))
+    for name, values in statistics.items():
+        print(f"{name:{width}}", *(f"{values[key]:>12.5g}" for key in _STATISTICS))

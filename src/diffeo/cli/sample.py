@@ -1,0 +1,105 @@
+"""`diffeo sample`: new rows."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from diffeo.cli.arguments import Subparsers, add_output, add_subcommand, count, seed
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+    from diffeo.cli.matching import Matched
+    from diffeo.model import Model
+
+    Columns = dict[str, np.ndarray[Any, Any]]
+
+__all__ = ["add_to"]
+
+
+def add_to(subparsers: Subparsers) -> None:
+    """Add the subcommand."""
+    parser = add_subcommand(subparsers, "sample", "draw new rows from a model", _run)
+    parser.add_argument("model", metavar="MODEL", help="a model file")
+    parser.add_argument(
+        "-n", type=count, required=True, metavar="N", help="rows to draw (for each context row)"
+    )
+    add_output(parser, "CSV or Parquet file to write")
+    parser.add_argument(
+        "--context",
+        metavar="FILE",
+        help="for a conditional model: a table of contexts; N rows are drawn for each, one "
+        "context after another, with the context beside them",
+    )
+    parser.add_argument(
+        "--seed", type=seed, default=0, help="the same seed draws the same rows (default: 0)"
+    )
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    import torch
+
+    from diffeo.cli.matching import match_context
+    from diffeo.cli.output import check_output
+    from diffeo.model import load
+    from diffeo.tabular import open_table, table_writer
+    from diffeo.tabular.writing import WRITABLE
+
+    inputs = [arguments.model, *([arguments.context] if arguments.context else [])]
+    check_output(arguments.output, WRITABLE, inputs)
+    model = load(arguments.model)
+    contexts = match_context(model, open_table(arguments.context)) if arguments.context else None
+    generator = torch.Generator().manual_seed(arguments.seed)
+    drawn = 0
+    with table_writer(arguments.output) as write:
+        for columns in _chunks(model, arguments.n, contexts, generator):
+            drawn += len(next(iter(columns.values())))
+            write(columns)
+    print(f"wrote {drawn:,} rows to {arguments.output}")
+    return 0
+
+
+def _chunks(
+    model: Model, n: int, contexts: Matched | None, generator: torch.Generator
+) -> Iterator[Columns]:
+    from diffeo.cli.matching import CHUNK_ROWS, model_columns
+    from diffeo.errors import ContextError
+
+    names, context_names = model_columns(model)
+    if contexts is None:
+        if context_names:
+            raise ContextError(
+                f"the model is conditional on {', '.join(context_names)}; "
+                f"give a table of them with --context FILE"
+            )
+        for size in _sizes(n, CHUNK_ROWS):
+            yield _columns(names, _drawn(model, size, None, generator)[:, 0])
+        return
+    for rows in contexts.rows(max(1, CHUNK_ROWS // n)):
+        for size in _sizes(n, CHUNK_ROWS):
+            x = _drawn(model, size, rows.x, generator)
+            # one context after another: (size, contexts, D) -> (contexts * size, D)
+            x = x.swapaxes(0, 1).reshape(-1, len(names))
+            yield {**_columns(names, x), **_columns(contexts.names, rows.x.repeat(size, axis=0))}
+
+
+def _sizes(total: int, most: int) -> Iterator[int]:
+    for start in range(0, total, most):
+        yield min(most, total - start)
+
+
+def _drawn(
+    model: Model, n: int, context: np.ndarray[Any, Any] | None, generator: torch.Generator
+) -> np.ndarray[Any, Any]:
+    """(n, contexts, D); one nameless context where the model takes none."""
+    import numpy as np
+
+    x = np.asarray(model.sample(n, context=context, seed=generator))
+    return x if context is not None else x[:, None]
+
+
+def _columns(names: list[str], values: np.ndarray[Any, Any]) -> Columns:
+    return {name: values[:, i] for i, name in enumerate(names)}
