@@ -64,35 +64,28 @@ class RationalQuadraticSpline(Univariate):
         self.min_fraction = min_fraction
         self.num_params = 3 * bins - 1
 
-    def _knots(self, raw: Tensor) -> Tensor:
-        """(bins, ...) logits to (bins + 1, ...) knots from low to high."""
+    def _tables(self, params: Tensor) -> Tensor:
+        """(3, bins + 1, ...): x of the knots, y of the knots, and the slopes there."""
+        split = 2 * self.bins
+        raw = params[:split].unflatten(0, (2, self.bins))
         free = 1 - self.min_fraction * self.bins
-        shares = self.min_fraction + free * torch.softmax(raw, dim=0)
-        inner = self.low + (self.high - self.low) * torch.cumsum(shares[:-1], dim=0)
-        end = torch.zeros_like(raw[:1])
-        return torch.cat([end + self.low, inner, end + self.high])
+        shares = self.min_fraction + free * torch.softmax(raw, dim=1)
+        inner = self.low + (self.high - self.low) * torch.cumsum(shares[:, :-1], dim=1)
+        table = torch.cat([inner, soft_bound(params[split:]).exp()[None]])
+        rest = (1,) * (params.ndim - 1)
+        low = params.new_tensor([self.low, self.low, 1.0]).reshape(3, 1, *rest)
+        high = params.new_tensor([self.high, self.high, 1.0]).reshape(3, 1, *rest)
+        shape = (3, 1, *params.shape[1:])
+        return torch.cat([low.expand(shape), table, high.expand(shape)], dim=1)
 
     def _bin(self, value: Tensor, by: int, params: Tensor) -> tuple[Tensor, ...]:
-        """Edges and log-slopes of the bin that holds ``value``: of x (by=0) or of y (by=1)."""
-        widths, heights, slopes = params.split([self.bins, self.bins, self.bins - 1])
-        knots = (self._knots(widths), self._knots(heights))
-        one = torch.zeros_like(slopes[:1])
-        log_slopes = torch.cat([one, soft_bound(slopes), one])
+        """x, y and slope at both ends of the bin that holds ``value`` of x (by=0) or y (by=1)."""
+        tables = self._tables(params)
         # counting needs no sorted search, which exporters lack
-        index = (value >= knots[by][1:-1]).sum(dim=0, keepdim=True)
-        shape = (self.bins + 1, *value.shape)
-
-        def pick(table: Tensor, offset: int) -> Tensor:
-            return table.expand(shape).gather(0, index + offset)[0]
-
-        return (
-            pick(knots[0], 0),
-            pick(knots[0], 1),
-            pick(knots[1], 0),
-            pick(knots[1], 1),
-            pick(log_slopes, 0).exp(),
-            pick(log_slopes, 1).exp(),
-        )
+        left = (value >= tables[by, 1:-1]).sum(dim=0)
+        index = torch.stack([left, left + 1]).expand(3, 2, *value.shape)
+        ends = tables.expand(3, self.bins + 1, *value.shape).gather(1, index)
+        return ends.flatten(0, 1).unbind()
 
     def _clamp(self, value: Tensor) -> tuple[Tensor, Tensor]:
         """``value`` clamped into the interval, and whether it lay inside."""

@@ -1,0 +1,43 @@
+# Two commands do everything: `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: demo test test-slow bench bench-peers clean
+
+demo: $(VENV)/demo
+	$(BIN)/python examples/power_plant.py
+
+test: $(VENV)/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -m "not slow"
+
+test-slow: $(VENV)/dev
+	$(BIN)/pytest -m slow
+
+# every table under benchmarks/results that needs no other library
+bench: $(VENV)/dev
+	$(BIN)/python benchmarks/toy.py
+	$(BIN)/python benchmarks/power_plant.py
+	$(BIN)/python benchmarks/conditional.py
+	$(BIN)/python benchmarks/import_time.py
+
+# torch first and alone, so that nothing else chooses a build for it
+$(VENV)/torch: constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) torch==2.13.0
+	touch $@
+
+$(VENV)/demo: $(VENV)/torch pyproject.toml
+	$(PIP) --editable '.[cli,report]'
+	touch $@
+
+$(VENV)/dev: $(VENV)/torch pyproject.toml
+	$(PIP) --editable '.[all,dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) .venv-peers examples/output
