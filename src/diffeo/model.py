@@ -158,9 +158,9 @@ class Model(Density):
             compile=compile,
             progress=progress,
         )
-        X = in_order(X, self._columns("columns"), "X")
+        rows = in_order(X, self._columns("columns"), "X")
         context = in_order(context, self._columns("context_columns"), "context")
-        training.fit(self, X, context, sample_weight, validation, options)
+        training.fit(self, rows, context, sample_weight, validation, options)
         return self
 
     def _check_x(self, x: ArrayLike) -> Tensor:

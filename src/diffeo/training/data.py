@@ -271,13 +271,14 @@ def _split(
     columns: list[str],
     context_columns: list[str],
 ) -> tuple[Rows, Rows | None]:
-    if validation is None or (isinstance(validation, RealNumber) and validation == 0):
+    share = float(validation) if isinstance(validation, RealNumber) else None
+    if validation is None or share == 0:
         return rows, None
-    if isinstance(validation, RealNumber):
-        if not 0 < validation < 1:
+    if share is not None:
+        if not 0 < share < 1:
             raise ValueError(f"fit: validation must be a share in (0, 1), got {validation!r}")
         order = torch.randperm(len(rows), generator=generator(seed, "split"))
-        count = max(1, round(len(rows) * float(validation)))
+        count = max(1, round(len(rows) * share))
         return rows.take(order[count:]), rows.take(order[:count])
     given = validation if isinstance(validation, tuple) else (validation, None)
     if len(given) != 2:
