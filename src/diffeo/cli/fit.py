@@ -140,6 +140,7 @@ def _chosen(table: Table, columns: list[str] | None, context: list[str] | None) 
         raise DataError(f"{', '.join(both)} cannot be both a column of the model and its context")
     if not columns:
         raise DataError("all columns are context; leave at least one to model")
+    table.positions(columns + context)
     return Matched(table, columns, context, columns + context)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import pickle
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -172,14 +171,14 @@ class ArrayTable(Table):
     def _load(self) -> dict[str, Block]:
         """The data first, then the context if there is one."""
         try:
-            loaded = np.load(self.path, mmap_mode="r", allow_pickle=False)
-            if isinstance(loaded, np.ndarray):
-                return {"X": loaded}
-            with loaded:
+            if self.path.suffix.lower() == ".npy":
+                return {"X": np.lib.format.open_memmap(self.path, mode="r")}
+            with open(self.path, "rb") as file:
+                loaded = np.load(file, allow_pickle=False)
                 return _chosen(self.path, {name: loaded[name] for name in loaded.files})
         except DataError:
             raise
-        except (ValueError, EOFError, OSError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
+        except (ValueError, EOFError, OSError, AttributeError, zipfile.BadZipFile) as error:
             raise DataError(
                 f"{self.path} is damaged, or not a plain array of numbers (objects and pickles "
                 f"are never loaded)"

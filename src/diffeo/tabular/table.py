@@ -77,7 +77,7 @@ class Table(ABC):
         """Frames of ``columns``; see ``iter_table``."""
         pandas = import_extra("pandas", "cli")
         names = self.columns if columns is None else list(columns)
-        positions = self._positions(names)
+        positions = self.positions(names)
         first = 0
         for block in self._blocks(positions, rows):
             self._check_finite(block, positions, first)
@@ -93,7 +93,12 @@ class Table(ABC):
         frame: pd.DataFrame = pandas.concat(self.chunks(columns))
         return frame
 
-    def _positions(self, names: Sequence[str]) -> list[int]:
+    def positions(self, names: Sequence[str]) -> list[int]:
+        """Where columns stand in the file.
+
+        Raises:
+            DataError: a column that is missing, nameless, or there twice.
+        """
         missing = [name for name in names if name not in self.columns]
         if missing:
             raise DataError(self.lacks(missing))
