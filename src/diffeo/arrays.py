@@ -78,6 +78,7 @@ def _numeric_columns(
         return array.astype(np.float64)
     except (ValueError, TypeError):
         index, value = next(cell for cell in np.ndenumerate(array) if not _is_number(cell[1]))
+    value = value.item() if isinstance(value, np.generic) else value
     where = f"row {index[0]}" if index else "the value"
     if len(index) > 1:
         where += f", column {names[index[1]]!r}" if names else f", column {index[1]}"

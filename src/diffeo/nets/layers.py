@@ -15,8 +15,12 @@ def compress(x: Tensor, bound: float = 4.0) -> Tensor:
     The identity near 0 and bounded far out, so that a far point cannot drive a network's outputs,
     and with them the slopes of a layer, to values that floats cannot invert.
     """
-    # divided first: the square of a large x would overflow
-    return bound * (x / bound) / torch.hypot(x / bound, torch.ones_like(x))
+    scaled = x / bound
+    if torch.compiler.is_exporting():
+        # ONNX has no hypot; beyond 1e8 the square could overflow, and the ratio is 1 already
+        scaled = scaled.clamp(-1e8, 1e8)
+        return bound * scaled / torch.sqrt(1 + scaled * scaled)
+    return bound * scaled / torch.hypot(scaled, torch.ones_like(x))
 
 
 def feature_major_linear(h: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
