@@ -1,0 +1,382 @@
+"""The audit of a density: a flow, a base, a mixture."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from diffeo.audit.calculus import EPS32, autograd_ladj, bad_gradients, event_error, quantile
+from diffeo.audit.calculus import relative as relative_error
+from diffeo.audit.copies import compiler, precisions, rebuilt, users_parts
+from diffeo.audit.integral import integral
+from diffeo.audit.points import far_points, inner_points, outside_points
+from diffeo.audit.report import Finding, Report, expect, problems, run_checks, worst
+from diffeo.density import Density
+from diffeo.errors import ContextError, DtypeError, ShapeError
+from diffeo.flow import Flow
+from diffeo.model import Model, load
+from diffeo.supports import Features, Support
+from diffeo.transforms import Constrain
+
+__all__ = ["check_flow"]
+
+Drawn = tuple[int, ...]
+
+SAMPLES = 4_000  # that say where the mass of a density lies
+
+
+def check_flow(
+    flow: Density,
+    *,
+    batch: int = 64,
+    seed: int = 0,
+    tolerance: float = 1e-8,
+    single_tolerance: float = 1e-4,
+    trace: bool = True,
+) -> Report:
+    """Compare a density (a flow, a base, a mixture) with what its contract promises.
+
+    Its log_prob is compared with base and autograd (flows), with sample_and_log_prob, with float32
+    and, in one and two dimensions, with an integral of 1; then shapes, context, errors, seeds,
+    gradients, the outside of the support, saving and tracing. The audit works on copies, on the
+    CPU, in evaluation mode; the density and torch's random state stay as they are. A fresh flow
+    is often its base, where little can be wrong: audit a fitted one, or
+    ``diffeo.audit.perturbed(flow)``.
+
+    Args:
+        flow: any density.
+        batch: points at which Jacobians are taken.
+        seed: decides the points.
+        tolerance: of log_prob in float64, relative to 1 + magnitude.
+        single_tolerance: of float32, beyond 10 times the error that one rounding of the input
+            makes.
+        trace: whether to trace log_prob where the density declares ``compiles``.
+
+    Returns:
+        A report that prints as a table and can raise.
+
+    Example:
+        >>> import diffeo
+        >>> diffeo.audit.check_flow(diffeo.RealNVP(features=2)).raise_if_failed()
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        audit = _DensityAudit(flow, batch, tolerance, single_tolerance)
+        return run_checks(type(flow).__name__, audit.checks(trace))
+
+
+class _DensityAudit:
+    """The checks of one density; torch's global generator decides the points."""
+
+    def __init__(
+        self, density: Density, batch: int, tolerance: float, single_tolerance: float
+    ) -> None:
+        self.single, self.exact = precisions(density)
+        self.batch = batch
+        self.tolerance = tolerance
+        self.single_tolerance = single_tolerance
+        self.width = density.context
+        self.event = density.event_shape
+
+    def checks(self, trace: bool) -> dict[str, Callable[[], Finding]]:
+        """Every check that applies, by name."""
+        checks: dict[str, Callable[[], Finding]] = {
+            "sample_and_log_prob": self.sample_and_log_prob,
+            "batch shapes": self.batch_shapes,
+            "sample shapes": self.sample_shapes,
+            "seeds": self.seeds,
+            "errors": self.errors,
+            "NaN stays in its row": self.nan_row,
+            "outside the support": self.outside,
+            "gradients": self.gradients,
+            "gradients far out": self.far_gradients,
+            "score": self.score,
+            "float32 log_prob": self.single_precision,
+            "rebuilt from its description": self.rebuild,
+        }
+        if self.width:
+            checks["context"] = self.context_broadcasts
+        if isinstance(self.exact, Flow):
+            checks["log_prob against autograd"] = self.change_of_variables
+            checks["round trip"] = self.round_trip
+        if self.exact.has_rsample:
+            checks["rsample"] = self.rsample
+        if self.event in ((1,), (2,)) and _is_scalar_support(self.exact.support):
+            checks["integral"] = self.integral
+        if isinstance(self.exact, Model):
+            checks["save and load"] = self.save_and_load
+        if trace and self.exact.compiles:
+            checks["torch.compile"] = self.compile
+        return checks
+
+    def context(self, *batch: int, like: torch.dtype = torch.float64) -> Tensor | None:
+        return torch.randn(*batch, self.width, dtype=like) if self.width else None
+
+    def points(self, *batch: int, like: torch.dtype = torch.float64) -> Tensor:
+        return inner_points(self.exact.support, torch.randn(*batch, *self.event, dtype=like))
+
+    # values
+
+    def change_of_variables(self) -> Finding:
+        flow = self.exact
+        assert isinstance(flow, Flow)
+        x, context = self.points(self.batch), self.context(self.batch)
+        z = flow.to_base(x, context).detach()
+        ladj = autograd_ladj(lambda point: flow.to_base(point, context), x)
+        embedded = flow._embed(context) if flow.base.context else None
+        expected = flow.base.log_prob(z, embedded).detach() + ladj
+        error = relative_error(flow.log_prob(x, context), expected)
+        return worst(error, self.tolerance, "log_prob is not base plus log-det of the inverse")
+
+    def round_trip(self) -> Finding:
+        flow = self.exact
+        assert isinstance(flow, Flow)
+        x, context = self.points(self.batch), self.context(self.batch)
+        again = flow.from_base(flow.to_base(x, context), context)
+        return worst(event_error(again, x), self.tolerance, "from_base(to_base(x)) is not x")
+
+    def sample_and_log_prob(self) -> Finding:
+        context = self.context(3)
+        x, log_prob = self.exact.sample_and_log_prob(100, context, seed=0)
+        again = self.exact.log_prob(x, context)
+        error = relative_error(log_prob, again)
+        return worst(error, self.tolerance, "log_prob of the samples is another")
+
+    def single_precision(self) -> Finding:
+        x, context = self.points(2000, like=torch.float32), self.context(2000, like=torch.float32)
+        wide = None if context is None else context.double()
+        with torch.no_grad():
+            found = self.single.log_prob(x, context).double()
+            truth = self.exact.log_prob(x.double(), wide)
+            floor = torch.zeros_like(truth)
+            for sign in (-1, 1):
+                nudged = self.exact.log_prob(x.double() * (1 + sign * EPS32), wide)
+                # a nudge over the edge of the support says nothing
+                nudged = torch.where(nudged.isinf(), truth, nudged)
+                floor = torch.maximum(floor, relative_error(nudged, truth))
+        limit = self.single_tolerance + 10 * quantile(floor)
+        return Finding(quantile(relative_error(found, truth)), limit, "99.9th percentile")
+
+    def integral(self) -> Finding:
+        size = self.event[0]
+        support = self.exact.support
+        supports = support.supports if isinstance(support, Features) else [support] * size
+        onto = Constrain(supports)
+        context = self.context()
+
+        def log_density(z: Tensor) -> Tensor:
+            x, ladj = onto(z)
+            log_prob: Tensor = self.exact.log_prob(x, context)
+            return log_prob + ladj
+
+        with torch.no_grad():
+            samples, _ = onto.inverse(self.exact.sample(SAMPLES, context, seed=0))
+            return integral(log_density, samples)
+
+    # shapes and errors
+
+    def batch_shapes(self) -> Finding:
+        found = []
+        for density, like in ((self.exact, torch.float64), (self.single, torch.float32)):
+            for batch in [(), (5,), (2, 3), (0,)]:
+                x, context = self.points(*batch, like=like), self.context(*batch, like=like)
+                log_prob = density.log_prob(x, context)
+                if tuple(log_prob.shape) != batch or log_prob.dtype != like:
+                    got = f"{tuple(log_prob.shape)} in {log_prob.dtype}"
+                    found.append(f"log_prob of batch {batch} in {like} has shape {got}")
+        x, context = self.points(6), self.context(6)
+        grid = None if context is None else context.unflatten(0, (2, 3))
+        plain = self.exact.log_prob(x, context)
+        strided = torch.stack([x, x], dim=-1)[..., 0]
+        if not torch.allclose(self.exact.log_prob(strided, context), plain):
+            found.append("a non-contiguous input gives other numbers")
+        if not torch.allclose(self.exact.log_prob(x.unflatten(0, (2, 3)), grid).flatten(), plain):
+            found.append("a batch (2, 3) gives other numbers")
+        return problems(found)
+
+    def context_broadcasts(self) -> Finding:
+        x, context = self.points(5, 1), self.context(3)
+        assert context is not None
+        each = torch.stack([self.exact.log_prob(x[:, 0], c) for c in context], dim=1)
+        log_prob = self.exact.log_prob(x, context)
+        if tuple(log_prob.shape) != (5, 3):
+            return problems([f"(5, 1) with contexts (3,) has shape {tuple(log_prob.shape)}"])
+        return worst(relative_error(log_prob, each), self.tolerance, "broadcasting changes values")
+
+    def sample_shapes(self) -> Finding:
+        found = []
+        contexts = [(), (1,), (2,), (4,), (2, 3)] if self.width else [()]
+        sizes: list[tuple[int | Drawn, Drawn]] = [((), ()), (5, (5,)), ((2, 3), (2, 3)), (0, (0,))]
+        for density, like in ((self.exact, torch.float64), (self.single, torch.float32)):
+            for batch in contexts:
+                context = self.context(*batch, like=like)
+                for n, drawn in sizes:
+                    x, log_prob = density.sample_and_log_prob(n, context)
+                    expected = (*drawn, *batch)
+                    if tuple(x.shape) != expected + self.event or x.dtype != like:
+                        found.append(f"{n} samples at contexts {batch}: {tuple(x.shape)} {x.dtype}")
+                    if tuple(log_prob.shape) != expected:
+                        found.append(f"their log_prob: {tuple(log_prob.shape)}, not {expected}")
+                    if not bool(density.log_prob(x, context).isfinite().all()):
+                        found.append(f"log_prob of samples at contexts {batch} is not finite")
+        return problems(found)
+
+    def seeds(self) -> Finding:
+        context = self.context(2)
+        draw = self.exact.sample
+        first, again = draw(20, context, seed=1), draw(20, context, seed=1)
+        generator = torch.Generator().manual_seed(1)
+        found = []
+        if not torch.equal(first, again):
+            found.append("the same seed gives other samples")
+        if not torch.equal(first, draw(20, context, seed=generator)):
+            found.append("a generator gives other samples than its seed")
+        if torch.equal(first, draw(20, context, seed=2)):
+            found.append("another seed gives the same samples")
+        if torch.equal(draw(20, context), draw(20, context)):
+            found.append("two draws without a seed are the same")
+        return problems(found)
+
+    def errors(self) -> Finding:
+        x, context = self.points(5), self.context(5)
+        log_prob = self.exact.log_prob
+        wide = torch.cat([x, x[..., :1]], dim=-1)
+        found = expect(ShapeError, lambda: log_prob(wide, context), "events too wide")
+        found += expect(ShapeError, lambda: log_prob(x.new_zeros(()), context), "a scalar")
+        found += expect(DtypeError, lambda: log_prob(x.float(), context), "float32 in float64")
+        if self.width:
+            other = torch.randn(5, self.width + 1, dtype=x.dtype)
+            sample = self.exact.sample
+            found += expect(ContextError, lambda: log_prob(x), "log_prob without context")
+            found += expect(ContextError, lambda: log_prob(x, other), "a context too wide")
+            found += expect(ContextError, lambda: sample(3), "sample without context")
+            found += expect(ContextError, lambda: sample(3, other), "sample, context too wide")
+        if not self.exact.has_rsample:
+            found += expect(TypeError, lambda: self.exact.rsample(3, context), "rsample")
+        return problems(found)
+
+    def nan_row(self) -> Finding:
+        x, context = self.points(4), self.context(4)
+        clean = self.exact.log_prob(x, context)
+        x[1].reshape(-1)[0] = torch.nan
+        log_prob = self.exact.log_prob(x, context)
+        found = [] if bool(log_prob[1].isnan()) else ["log_prob of a NaN is a number"]
+        others = torch.tensor([0, 2, 3])
+        if not torch.allclose(log_prob[others], clean[others]):
+            found.append("a NaN in one row changes the others")
+        return problems(found)
+
+    def outside(self) -> Finding:
+        """-inf with finite gradients for numbers outside; for +-inf only the value counts."""
+        found = []
+        for density, like in ((self.exact, torch.float64), (self.single, torch.float32)):
+            x = outside_points(density.support, self.points(1, like=like))
+            context = self.context(len(x), like=like)
+            finite = x.flatten(1).isfinite().all(1)
+            log_prob = density.log_prob(x, context)
+            for row in (log_prob != -torch.inf).nonzero()[:, 0].tolist():
+                found.append(f"log_prob is {float(log_prob[row].detach())} at {x[row].tolist()}")
+            if bool(finite.any()):
+                inside = x[finite].clone().requires_grad_()
+                near = None if context is None else context[finite]
+                loss = density.log_prob(inside, near).nan_to_num(neginf=0.0).sum()
+                bad = bad_gradients(loss, {"the input": inside}, [density])
+                found += [f"the gradient of {name} is not finite" for name in bad]
+        return problems(found)
+
+    # gradients
+
+    def gradients(self) -> Finding:
+        found = []
+        for density, like in ((self.exact, torch.float64), (self.single, torch.float32)):
+            found += self._bad_log_prob(density, self.points(8, like=like))
+        return problems(found)
+
+    def far_gradients(self) -> Finding:
+        found = []
+        for density, like in ((self.exact, torch.float64), (self.single, torch.float32)):
+            inner = self.points(4, like=like)
+            found += self._bad_log_prob(density, far_points(density.support, inner).flatten(0, 1))
+        return problems(found)
+
+    def _bad_log_prob(self, density: Density, x: Tensor) -> list[str]:
+        x = x.clone().requires_grad_()
+        context = self.context(len(x), like=x.dtype)
+        if context is not None:
+            context.requires_grad_()
+        log_prob = density.log_prob(x, context)
+        found = [] if bool(log_prob.isfinite().all()) else [f"log_prob not finite in {x.dtype}"]
+        bad = bad_gradients(log_prob.sum(), {"the input": x, "the context": context}, [density])
+        return found + [f"{x.dtype}: the gradient of {name} is not finite" for name in bad]
+
+    def rsample(self) -> Finding:
+        found = []
+        for density, like in ((self.exact, torch.float64), (self.single, torch.float32)):
+            context = self.context(3, like=like)
+            if context is not None:
+                context.requires_grad_()
+            x, log_prob = density.rsample_and_log_prob(20, context, seed=0)
+            if not torch.equal(x, density.rsample(20, context, seed=0)):
+                found.append("rsample and rsample_and_log_prob differ at the same seed")
+            trained = any(p.requires_grad for p in density.parameters())
+            if trained and not x.requires_grad:
+                found.append("samples carry no gradient to the parameters")
+            bad = bad_gradients(x.sum() + log_prob.sum(), {"the context": context}, [density])
+            found += [f"{like}: the gradient of {name} is not finite" for name in bad]
+        return problems(found)
+
+    def score(self) -> Finding:
+        x, context = self.points(5, 1), self.context(3)
+        wide = x if context is None else x.expand(5, 3, *self.event)
+        point = wide.clone().requires_grad_()
+        log_prob = self.exact.log_prob(point, context)
+        (expected,) = torch.autograd.grad(log_prob.sum(), point)
+        score = self.exact.score(x, context)
+        if score.shape != expected.shape:
+            return problems([f"shape {tuple(score.shape)}, not {tuple(expected.shape)}"])
+        return worst(relative_error(score, expected), self.tolerance, "autograd gives another")
+
+    # what is declared
+
+    def rebuild(self) -> Finding:
+        return self._same(rebuilt(self.exact))
+
+    def save_and_load(self) -> Finding:
+        model = self.exact
+        assert isinstance(model, Model)
+        classes, parts = users_parts(model)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "model.safetensors"
+            model.save(path)
+            return self._same(load(path, classes=classes, parts=parts))
+
+    def _same(self, other: Density) -> Finding:
+        x, context = self.points(8), self.context(8)
+        found = []
+        if not torch.equal(other.log_prob(x, context), self.exact.log_prob(x, context)):
+            found.append("its log_prob differs")
+        drawn = other.sample(8, context, seed=0), self.exact.sample(8, context, seed=0)
+        if not torch.equal(*drawn):
+            found.append("its samples differ")
+        return problems(found)
+
+    def compile(self) -> Finding:
+        x, context = self.points(4), self.context(4)
+        plain = self.exact.log_prob(x, context)
+        with compiler() as compiled:
+            traced = compiled(self.exact.log_prob)(x, context)
+        same = torch.allclose(plain, traced)
+        return problems([] if same else ["the traced log_prob gives other numbers"])
+
+
+def _is_scalar_support(support: Support) -> bool:
+    supports = support.supports if isinstance(support, Features) else [support]
+    try:
+        Constrain(supports)
+    except ShapeError:
+        return False
+    return True

@@ -1,0 +1,440 @@
+"""The audit of a transform."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from diffeo.audit.calculus import EPS32, autograd_ladj, bad_gradients, event_error, quantile
+from diffeo.audit.calculus import relative as relative_error
+from diffeo.audit.copies import compiler, precisions, rebuilt
+from diffeo.audit.points import far_points, inner_points
+from diffeo.audit.report import Finding, Report, expect, problems, run_checks, worst
+from diffeo.errors import ContextError, ShapeError
+from diffeo.supports import Real, Support
+from diffeo.transform import Transform
+from diffeo.univariates import RationalQuadraticSpline
+
+__all__ = ["check_transform"]
+
+Map = Callable[[Tensor, Tensor | None], tuple[Tensor, Tensor]]
+
+
+def check_transform(
+    transform: Transform,
+    *,
+    identity: bool = False,
+    batch: int = 64,
+    seed: int = 0,
+    tolerance: float = 1e-8,
+    single_tolerance: float = 1e-5,
+    trace: bool = True,
+) -> Report:
+    """Compare a transform with what its contract promises.
+
+    Both ladj are compared with autograd Jacobians, and both round trips are made, in float64; then
+    batch shapes, context, errors, gradients (also at |x| = 1e6 and on spline knots), float32,
+    tracing and the rebuilding from its description. The audit works on copies, on the CPU, in
+    evaluation mode; the transform and torch's random state stay as they are. A fresh layer is
+    often the identity, where little can be wrong: audit ``diffeo.audit.perturbed(transform)`` too.
+
+    Args:
+        transform: the transform, yours or one of diffeo's.
+        identity: whether it should be the identity, to within 1e-3.
+        batch: points at which Jacobians are taken.
+        seed: decides the points.
+        tolerance: of ladj and round trips in float64, relative to 1 + magnitude.
+        single_tolerance: of float32, beyond 10 times the error that one rounding of the input
+            makes.
+        trace: whether to trace both directions where the transform declares ``compiles``.
+
+    Returns:
+        A report that prints as a table and can raise.
+
+    Example:
+        >>> import diffeo
+        >>> layer = diffeo.transforms.Coupling(4, diffeo.univariates.Affine(), context=3)
+        >>> diffeo.audit.check_transform(layer).raise_if_failed()
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        audit = _TransformAudit(transform, batch, tolerance, single_tolerance)
+        return run_checks(type(transform).__name__, audit.checks(identity, trace))
+
+
+class _TransformAudit:
+    """The checks of one transform; torch's global generator decides the points."""
+
+    def __init__(
+        self, transform: Transform, batch: int, tolerance: float, single_tolerance: float
+    ) -> None:
+        self.single, self.exact = precisions(transform)
+        self.batch = batch
+        self.tolerance = tolerance
+        self.single_tolerance = single_tolerance
+        self.width = transform.context
+
+    def checks(self, identity: bool, trace: bool) -> dict[str, Callable[[], Finding]]:
+        """Every check that applies, by name."""
+        checks: dict[str, Callable[[], Finding]] = {
+            "forward ladj": lambda: self.ladj(self.exact, self.inputs(), "forward"),
+            "inverse ladj": lambda: self.ladj(self.exact.inverse, self.outputs(), "inverse"),
+            "round trip of inputs": lambda: self.round_trip(inputs=True),
+            "round trip of outputs": lambda: self.round_trip(inputs=False),
+            "ladj of both directions": self.opposite_ladj,
+            "codomain": self.codomain,
+            "batch shapes": self.batch_shapes,
+            "rows are independent": self.rows,
+            "NaN stays in its row": self.nan_row,
+            "context": self.conditional if self.width else self.unconditional,
+            "event shape errors": self.shape_errors,
+            "gradients": lambda: self.gradients(self.near),
+            "gradients far out": lambda: self.gradients(self.far),
+            "float32 values and ladj": self.single_precision,
+            "float32 round trip": self.single_round_trip,
+            "rebuilt from its description": self.rebuild,
+        }
+        if self.splines():
+            checks["gradients on spline knots"] = lambda: self.gradients(self.knots)
+        if identity:
+            checks["identity"] = self.identity
+        if trace and self.exact.compiles:
+            checks["torch.compile"] = self.compile
+        return checks
+
+    # points
+
+    def points(
+        self, support: Support, event: tuple[int, ...], batch: tuple[int, ...], like: torch.dtype
+    ) -> Tensor:
+        return inner_points(support, torch.randn(*batch, *event, dtype=like))
+
+    def context(self, batch: tuple[int, ...], like: torch.dtype = torch.float64) -> Tensor | None:
+        return torch.randn(*batch, self.width, dtype=like) if self.width else None
+
+    def inputs(self, *batch: int, like: torch.dtype = torch.float64) -> Tensor:
+        shape = batch or (self.batch,)
+        return self.points(self.exact.domain, self.exact.in_shape, shape, like)
+
+    def outputs(self, *batch: int, like: torch.dtype = torch.float64) -> Tensor:
+        shape = batch or (self.batch,)
+        return self.points(self.exact.codomain, self.exact.out_shape, shape, like)
+
+    def directions(
+        self, transform: Transform, *batch: int, like: torch.dtype = torch.float64
+    ) -> Iterator[tuple[str, Map, Tensor, tuple[int, ...]]]:
+        """Name, map, points and the event shape of what comes out, of both directions."""
+        yield "forward", transform, self.inputs(*batch, like=like), transform.out_shape
+        yield "inverse", transform.inverse, self.outputs(*batch, like=like), transform.in_shape
+
+    # log-determinants and round trips
+
+    def ladj(self, act: Map, x: Tensor, name: str) -> Finding:
+        context = self.context((len(x),))
+        ladj = act(x, context)[1].detach()
+        expected = autograd_ladj(lambda point: act(point, context)[0], x)
+        error = relative_error(ladj, expected)
+        row = int(error.nan_to_num(torch.inf).argmax())
+        return worst(
+            error,
+            self.tolerance,
+            f"{name} ladj is {float(ladj[row]):.6g}, autograd gives {float(expected[row]):.6g}",
+        )
+
+    def round_trip(self, *, inputs: bool) -> Finding:
+        there, back = (
+            (self.exact, self.exact.inverse) if inputs else (self.exact.inverse, self.exact)
+        )
+        x = self.inputs() if inputs else self.outputs()
+        context = self.context((len(x),))
+        again, _ = back(there(x, context)[0], context)
+        error = event_error(again, x)
+        row = int(error.nan_to_num(torch.inf).argmax())
+        return worst(
+            error,
+            self.tolerance,
+            f"{_show(x[row])} comes back as {_show(again[row])}",
+        )
+
+    def opposite_ladj(self) -> Finding:
+        x = self.inputs()
+        context = self.context((len(x),))
+        y, forward = self.exact(x, context)
+        _, inverse = self.exact.inverse(y, context)
+        return worst(
+            relative_error(-inverse, forward),
+            self.tolerance,
+            "the inverse ladj is not minus the forward one at the same point",
+        )
+
+    def codomain(self) -> Finding:
+        found = []
+        x = self.inputs(256)
+        y, _ = self.exact(x, self.context((256,)))
+        outside = int((~self.exact.codomain.contains(y)).sum())
+        if outside:
+            found.append(f"{outside} outputs outside {self.exact.codomain!r}")
+        return problems(found)
+
+    # shapes, rows, context
+
+    def batch_shapes(self) -> Finding:
+        found = []
+        for batch in [(), (1,), (5,), (2, 3), (0,), (2, 0)]:
+            for like in (torch.float64, torch.float32):
+                transform = self.exact if like == torch.float64 else self.single
+                for name, act, x, event in self.directions(transform, 30, like=like):
+                    x = _take(x, batch)
+                    context = self.context(batch, like)
+                    found += _misshapen(act, x, context, event, f"{name} of batch {batch}")
+        for name, act, x, _ in self.directions(self.exact, 6):
+            found += self._same_values(name, act, x)
+        return problems(found)
+
+    def _same_values(self, name: str, act: Map, x: Tensor) -> list[str]:
+        """Two batch axes and strided memory must give the numbers of one plain batch."""
+        context = self.context((6,))
+        y, ladj = act(x, context)
+        strided = torch.stack([x, x], dim=-1)[..., 0]
+        grid = x.unflatten(0, (2, 3))
+        grid_context = None if context is None else context.unflatten(0, (2, 3))
+        found = []
+        for what, other in (
+            ("a non-contiguous input", act(strided, context)),
+            ("a batch (2, 3)", act(grid, grid_context)),
+        ):
+            same = torch.allclose(other[0].reshape(y.shape), y, rtol=1e-9, atol=1e-9)
+            same &= torch.allclose(other[1].reshape(6), ladj, rtol=1e-9, atol=1e-9)
+            found += [] if same else [f"{name}: {what} gives other numbers"]
+        return found
+
+    def rows(self) -> Finding:
+        errors = []
+        for _, act, x, _ in self.directions(self.exact, 8):
+            context = self.context((8,))
+            y, ladj = act(x, context)
+            for i in range(8):
+                one = None if context is None else context[i]
+                alone, alone_ladj = act(x[i], one)
+                errors.append(event_error(alone[None], y[i][None]).max())
+                errors.append(relative_error(alone_ladj, ladj[i]))
+        return worst(torch.stack(errors), self.tolerance, "a row depends on the rest of its batch")
+
+    def nan_row(self) -> Finding:
+        found = []
+        for name, act, x, _ in self.directions(self.exact, 4):
+            context = self.context((4,))
+            clean = act(x, context)
+            x = x.clone()
+            x[1].reshape(-1)[0] = torch.nan
+            y, ladj = act(x, context)
+            if not bool(y[1].isnan().any() or ladj[1].isnan()):
+                found.append(f"{name}: a NaN input gives numbers")
+            others = torch.tensor([0, 2, 3])
+            for dirty, plain in zip((y, ladj), clean, strict=True):
+                if not torch.allclose(dirty[others], plain[others]):
+                    found.append(f"{name}: a NaN in one row changes the others")
+        return problems(found)
+
+    def conditional(self) -> Finding:
+        width = self.width
+        found = []
+        for name, act, x, event in self.directions(self.exact, 5):
+            x = x[:, None]
+            context = self.context((3,))
+            assert context is not None
+            wide = f"{name} of batch (5, 1) with contexts (3,)"
+            found += _misshapen(act, x, context, event, wide, (5, 3))
+            found += _misshapen(act, x[0, 0], context, event, f"{name} of one point", (3,))
+            found += _misshapen(act, x[:, 0], context[0], event, f"{name} at one context", (5,))
+            y, ladj = act(x, context)
+            each = [act(x[:, 0], c.expand(5, width)) for c in context]
+            same = torch.allclose(y, torch.stack([e[0] for e in each], 1))
+            same &= torch.allclose(ladj, torch.stack([e[1] for e in each], 1))
+            found += [] if same else [f"{wide} gives other numbers than one by one"]
+            found += self._context_errors(name, act, x[:, 0])
+        return problems(found)
+
+    def _context_errors(self, name: str, act: Map, x: Tensor) -> list[str]:
+        wrong = torch.randn(5, self.width + 1, dtype=x.dtype)
+        two = torch.randn(2, self.width, dtype=x.dtype)
+        return [
+            *expect(ContextError, lambda: act(x, None), f"{name} without context"),
+            *expect(ContextError, lambda: act(x, wrong), f"{name} with a context too wide"),
+            *expect(ContextError, lambda: act(x, two), f"{name} of batch 5 with 2 contexts"),
+        ]
+
+    def unconditional(self) -> Finding:
+        found = []
+        for name, act, x, _ in self.directions(self.exact, 5):
+            pair = act(x, None), act(x, torch.randn(5, 2, dtype=x.dtype))
+            if not all(torch.equal(a, b) for a, b in zip(*pair, strict=True)):
+                found.append(f"{name}: a context changes what declares to read none")
+        return problems(found)
+
+    def shape_errors(self) -> Finding:
+        found = []
+        for name, act, x, _ in self.directions(self.exact, 5):
+            context = self.context((5,))
+            wide = torch.cat([x, x[..., :1]], dim=-1)
+            for bad, what in ((wide, "an event too wide"), (x.new_zeros(()), "a scalar")):
+                found += expect(ShapeError, partial(act, bad, context), f"{name}, {what}")
+        return problems(found)
+
+    # gradients
+
+    def near(self, support: Support, inner: Tensor) -> Tensor:
+        return inner
+
+    def far(self, support: Support, inner: Tensor) -> Tensor:
+        """Every element far out at once, and one after another with the rest near."""
+        ends = far_points(support, inner)
+        flat, near = ends.flatten(2), inner.flatten(1)
+        rows = [ends.flatten(0, 1)]
+        for i in range(near.shape[1]):
+            for end in flat:
+                row = near.clone()
+                row[:, i] = end[:, i]
+                rows.append(row.reshape(inner.shape))
+        return torch.cat(rows)
+
+    def knots(self, support: Support, inner: Tensor) -> Tensor:
+        """Ends and evenly spaced inner knots (where a fresh spline has them) of each spline."""
+        rows = []
+        for spline in self.splines():
+            for knot in torch.linspace(spline.low, spline.high, spline.bins + 1).tolist():
+                rows.append(torch.full_like(inner[:1], knot))
+        return torch.cat(rows) if isinstance(support, Real) else inner
+
+    def splines(self) -> list[RationalQuadraticSpline]:
+        found = (getattr(module, "univariate", None) for module in self.exact.modules())
+        return [u for u in found if isinstance(u, RationalQuadraticSpline)]
+
+    def gradients(self, place: Callable[[Support, Tensor], Tensor]) -> Finding:
+        found = []
+        for transform in (self.exact, self.single):
+            like = torch.float64 if transform is self.exact else torch.float32
+            supports = (transform.domain, transform.codomain)
+            each = zip(self.directions(transform, 4, like=like), supports, strict=True)
+            for (name, act, inner, _), support in each:
+                x = place(support, inner).requires_grad_()
+                context = self.context((len(x),), like)
+                if context is not None:
+                    context.requires_grad_()
+                y, ladj = act(x, context)
+                what = f"{name} in {str(like).removeprefix('torch.')}"
+                for part, value in (("values", y), ("ladj", ladj)):
+                    if not bool(value.isfinite().all()):
+                        found.append(f"{what}: {part} not finite")
+                loss = (y / (1 + y.detach().abs())).sum() + ladj.sum()
+                bad = bad_gradients(loss, {"the input": x, "the context": context}, [transform])
+                found += [f"{what}: the gradient of {name} is not finite" for name in bad]
+        return problems(found)
+
+    # precision
+
+    def single_precision(self) -> Finding:
+        results = []
+        for name, single, x, _ in self.directions(self.single, 2000, like=torch.float32):
+            exact: Map = self.exact if name == "forward" else self.exact.inverse
+            context = self.context((2000,), torch.float32)
+            wide = None if context is None else context.double()
+            with torch.no_grad():
+                found, expected = single(x, context), exact(x.double(), wide)
+                nudged = exact(x.double() * (1 + EPS32), wide)
+            for value, truth, moved in zip(found, expected, nudged, strict=True):
+                rows = (2000, -1)
+                error = event_error(value.double().reshape(rows), truth.reshape(rows))
+                floor = event_error(moved.reshape(rows), truth.reshape(rows))
+                results.append(self._against_floor(error, floor, name))
+        return max(results, key=_excess)
+
+    def single_round_trip(self) -> Finding:
+        results = []
+        for name, there, x, _ in self.directions(self.single, 2000, like=torch.float32):
+            forward = name == "forward"
+            back: Map = self.single.inverse if forward else self.single
+            exact_there: Map = self.exact if forward else self.exact.inverse
+            exact_back: Map = self.exact.inverse if forward else self.exact
+            context = self.context((2000,), torch.float32)
+            wide = None if context is None else context.double()
+            with torch.no_grad():
+                again, _ = back(there(x, context)[0], context)
+                rounded = exact_there(x.double(), wide)[0].float().double()
+                least, _ = exact_back(rounded, wide)
+            error = event_error(again.double(), x.double())
+            results.append(self._against_floor(error, event_error(least, x.double()), name))
+        return max(results, key=_excess)
+
+    def _against_floor(self, error: Tensor, floor: Tensor, name: str) -> Finding:
+        """The 99.9th percentile of an error against 10 times that of unavoidable rounding."""
+        limit = self.single_tolerance + 10 * quantile(floor)
+        return Finding(quantile(error), limit, f"{name}, 99.9th percentile")
+
+    # what is declared
+
+    def identity(self) -> Finding:
+        x = self.inputs()
+        y, ladj = self.exact(x, self.context((len(x),)))
+        error = torch.maximum(event_error(y, x), ladj.abs())
+        return worst(error, 1e-3, "declared to start at the identity")
+
+    def compile(self) -> Finding:
+        found = []
+        with compiler() as compiled:
+            for name, act, x, _ in self.directions(self.exact, 4):
+                context = self.context((4,))
+                plain, traced = act(x, context), compiled(act)(x, context)
+                same = [torch.allclose(a, b) for a, b in zip(plain, traced, strict=True)]
+                found += [] if all(same) else [f"{name}: the traced function gives other numbers"]
+        return problems(found)
+
+    def rebuild(self) -> Finding:
+        fresh = rebuilt(self.exact)
+        errors = []
+        for name, act, x, _ in self.directions(self.exact, 8):
+            context = self.context((8,))
+            again: Map = fresh if name == "forward" else fresh.inverse
+            for a, b in zip(act(x, context), again(x, context), strict=True):
+                errors.append((a - b).abs().max())
+        return worst(torch.stack(errors), 0.0, "built again, with its state_dict, it differs")
+
+
+def _excess(finding: Finding) -> float:
+    excess = finding.measured / finding.tolerance
+    return math.inf if math.isnan(excess) else excess
+
+
+def _take(x: Tensor, batch: tuple[int, ...]) -> Tensor:
+    count = int(torch.Size(batch).numel())
+    return x[:count].reshape(*batch, *x.shape[1:])
+
+
+def _misshapen(
+    act: Map,
+    x: Tensor,
+    context: Tensor | None,
+    event: tuple[int, ...],
+    what: str,
+    batch: tuple[int, ...] | None = None,
+) -> list[str]:
+    """Complaints about shapes and dtypes of what comes out."""
+    batch = tuple(x.shape[: x.ndim - len(event)]) if batch is None else batch
+    y, ladj = act(x, context)
+    found = []
+    if tuple(y.shape) != (*batch, *event):
+        found.append(f"{what}: values of shape {tuple(y.shape)}, not {(*batch, *event)}")
+    if tuple(ladj.shape) != batch:
+        found.append(f"{what}: ladj of shape {tuple(ladj.shape)}, not {batch}")
+    if {y.dtype, ladj.dtype} != {x.dtype}:
+        found.append(f"{what}: {x.dtype} in, values {y.dtype} and ladj {ladj.dtype} out")
+    return found
+
+
+def _show(event: Tensor) -> str:
+    numbers = [f"{v:.4g}" for v in event.detach().flatten()[:4].tolist()]
+    return f"({', '.join(numbers)}{', ...' if event.numel() > 4 else ''})"
