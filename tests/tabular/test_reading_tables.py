@@ -149,7 +149,7 @@ def test_damaged_files(tmp_path: Path, name: str) -> None:
     else:
         (np.save if path.suffix == ".npy" else np.savez)(path, np.arange(1000.0))
     path.write_bytes(path.read_bytes()[:500])
-    with pytest.raises(DataError, match="damaged|not a whole Parquet"):
+    with pytest.raises(DataError, match=r"damaged|not a whole Parquet"):
         read_table(path)
 
 

@@ -45,7 +45,7 @@ def test_single_precision_is_written_short(tmp_path: Path) -> None:
 def test_a_failure_leaves_what_was_there(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"t.{suffix}"
     path.write_text("before")
-    with pytest.raises(RuntimeError, match="late"), table_writer(path) as write:
+    with pytest.raises(RuntimeError, match="late"), table_writer(path) as write:  # noqa: PT012
         write({"a": np.ones(10)})
         raise RuntimeError("late")
     assert path.read_text() == "before"
@@ -80,10 +80,12 @@ def test_a_full_disk_leaves_nothing(
     tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "diffeo.tabular.writing.open", lambda *a: FullDisk(open(*a), 3000), raising=False
+        "diffeo.tabular.writing.open",
+        lambda *a: FullDisk(open(*a), 3000),  # noqa: SIM115
+        raising=False,
     )
     values = np.random.default_rng(0).normal(size=200)
-    with (
+    with (  # noqa: PT012
         pytest.raises(OSError, match="No space left"),
         table_writer(tmp_path / f"t.{suffix}") as write,
     ):
