@@ -66,10 +66,10 @@ def iter_table(
         OSError: the file cannot be read.
 
     Example:
-        >>> import os, tempfile
+        >>> import pathlib, tempfile
         >>> from diffeo.tabular import iter_table
-        >>> path = os.path.join(tempfile.mkdtemp(), "t.csv")
-        >>> _ = open(path, "w").write("a,b\\n1,2\\n3,4\\n5,6\\n")
+        >>> path = pathlib.Path(tempfile.mkdtemp(), "t.csv")
+        >>> _ = path.write_text("a,b\\n1,2\\n3,4\\n5,6\\n")
         >>> [len(frame) for frame in iter_table(path, ["b"], chunk_rows=2)]
         [2, 1]
     """

@@ -74,12 +74,12 @@ def table_writer(path: str | os.PathLike[str]) -> Iterator[Callable[[Columns], N
         OSError: the file cannot be written; what stood at ``path`` then stays.
 
     Example:
-        >>> import os, tempfile, numpy as np
+        >>> import pathlib, tempfile, numpy as np
         >>> from diffeo.tabular import table_writer
-        >>> path = os.path.join(tempfile.mkdtemp(), "t.csv")
+        >>> path = pathlib.Path(tempfile.mkdtemp(), "t.csv")
         >>> with table_writer(path) as write:
         ...     write({"a": np.array([0.1, 2.0])})
-        >>> open(path).read()
+        >>> path.read_text()
         'a\\n0.1\\n2\\n'
     """
     kind = _WRITERS.get(Path(path).suffix.lower())
