@@ -15,12 +15,9 @@ def compress(x: Tensor, bound: float = 4.0) -> Tensor:
     The identity near 0 and bounded far out, so that a far point cannot drive a network's outputs,
     and with them the slopes of a layer, to values that floats cannot invert.
     """
-    scaled = x / bound
-    if torch.compiler.is_exporting():
-        # ONNX has no hypot; beyond 1e8 the square could overflow, and the ratio is 1 already
-        scaled = scaled.clamp(-1e8, 1e8)
-        return bound * scaled / torch.sqrt(1 + scaled * scaled)
-    return bound * scaled / torch.hypot(scaled, torch.ones_like(x))
+    # beyond 1e8 the square could overflow, and the ratio is 1 already
+    scaled = (x / bound).clamp(-1e8, 1e8)
+    return bound * scaled * torch.rsqrt(1 + scaled * scaled)
 
 
 def feature_major_linear(h: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
