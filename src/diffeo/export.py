@@ -26,7 +26,7 @@ class Sampler(nn.Module):
     Args:
         flow: the flow.
 
-    Shapes: z (*batch, *flow.base.event_shape), context (*batch, context) -> x (*batch, *event_shape).
+    Shapes: z (*batch, *base.event_shape), context (*batch, context) -> x (*batch, *event_shape).
 
     Raises:
         TypeError: a density that is not a Flow, and so has no noise to start from.
@@ -76,9 +76,12 @@ def to_onnx(density: Density, path: str | os.PathLike[str], *, sampling: bool = 
     """
     for package in ("onnx", "onnxscript"):
         import_extra(package, "onnx")
-    module = Sampler(density) if sampling else density  # type: ignore[arg-type]
-    shape = density.base.event_shape if isinstance(density, Flow) else density.event_shape
-    inputs = {"z" if sampling else "x": density.like.new_zeros(EXAMPLE_ROWS, *shape)}
+    module: nn.Module = density
+    event_shape = density.event_shape
+    if sampling:
+        module = Sampler(density)  # type: ignore[arg-type]
+        event_shape = module.flow.base.event_shape
+    inputs = {"z" if sampling else "x": density.like.new_zeros(EXAMPLE_ROWS, *event_shape)}
     if density.context:
         inputs["context"] = density.like.new_zeros(EXAMPLE_ROWS, density.context)
     rows = torch.export.Dim("rows")

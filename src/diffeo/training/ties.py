@@ -34,13 +34,15 @@ def find_resolutions(x: Tensor) -> Tensor:
         # gaps of a few roundings are one value written twice, unless the column has no others
         noise = 4 * torch.finfo(x.dtype).eps * float(distinct.abs().max())
         wide = gaps[gaps > noise]
-        steps[i] = wide.min() if len(wide) else gaps.max()
+        least = wide.min() if len(wide) else gaps.max()
+        # the mean of the like gaps is free of the rounding of each
+        steps[i] = gaps[(gaps >= least) & (gaps < 1.5 * least)].mean()
     return steps.to(x.device)
 
 
 def warn_of_ties(steps: Tensor, names: list[str]) -> None:
     """Say which columns get noise, and how much."""
-    found = [f"{names[i]} ({step:g})" for i, step in enumerate(steps.tolist()) if step > 0]
+    found = [f"{names[i]} ({step:.4g})" for i, step in enumerate(steps.tolist()) if step > 0]
     if found:
         warnings.warn(
             "values repeat, as a rounded measurement does, and a density would diverge on them; "
