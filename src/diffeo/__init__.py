@@ -5,11 +5,13 @@ flow.log_prob(X); flow.sample(1000); flow.save("m.safetensors")
 """
 
 from diffeo import bases, nets, objectives, transforms, univariates
+from diffeo.audit import check_flow, check_transform
 from diffeo.flow import Flow
 from diffeo.mixture import Ensemble, Mixture
 from diffeo.model import load
 from diffeo.models import IAF, MAF, NICE, NSF, RealNVP
 from diffeo.models.fitting import fit
+from diffeo.report import plot_density, plot_pairs
 from diffeo.supports import interval, positive, real
 from diffeo.transforms import Inverse, Sequential
 from diffeo.version import __version__
@@ -27,11 +29,15 @@ __all__ = [
     "Sequential",
     "__version__",
     "bases",
+    "check_flow",
+    "check_transform",
     "fit",
     "interval",
     "load",
     "nets",
     "objectives",
+    "plot_density",
+    "plot_pairs",
     "positive",
     "real",
     "transforms",
