@@ -10,6 +10,7 @@ import inspect
 import json
 import os
 import warnings
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -110,15 +111,14 @@ class _Builder:
             )
         cls = self.classes[name]
         arguments = {key: self.build(item) for key, item in description["arguments"].items()}
-        positional: list[Any] = []
-        for parameter in inspect.signature(cls).parameters.values():
-            if parameter.name not in arguments:
-                continue
-            if parameter.kind is parameter.VAR_POSITIONAL:
-                positional = arguments.pop(parameter.name)
-            elif parameter.kind is parameter.VAR_KEYWORD:
-                arguments.update(arguments.pop(parameter.name))
-        return cls(*positional, **arguments)
+        signature = inspect.signature(cls)
+        unknown = arguments.keys() - signature.parameters.keys()
+        if unknown:
+            raise ModelFileError(
+                f"the file gives {name} the unexpected arguments {sorted(unknown)}"
+            )
+        bound = inspect.BoundArguments(signature, OrderedDict(arguments))
+        return cls(*bound.args, **bound.kwargs)
 
 
 def build(

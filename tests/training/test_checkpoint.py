@@ -265,7 +265,7 @@ SCRIPT = textwrap.dedent(
 
 
 def run(folder, path, kill_after=None):
-    """The exit status of the script, killed so many seconds after its start, and the time it took."""
+    """The exit status of the script, killed after so many seconds, and the time it took."""
     command = [sys.executable, "-c", SCRIPT, str(folder), str(path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "ready\n"
