@@ -307,7 +307,7 @@ DAMAGE = {
     "class of a list": (lambda c: c["model"].update({"class": ["NSF"]}), "does not build"),
     "not a model": (
         lambda c: c["model"].update({"class": "Reverse"}),
-        "does not build|not a model",
+        "unexpected arguments",
     ),
     "argument name": (lambda c: arguments(c).update(featurez=3), "unexpected arguments .*featurez"),
     "no argument": (lambda c: arguments(c).pop("features") and None, "does not build"),

@@ -63,8 +63,8 @@ def _to_numpy(x: ArrayLike, name: str) -> np.ndarray[Any, Any]:
         raise DataError(f"{name} is not an array of numbers: {error}") from error
     if array.dtype.kind not in "fiub":
         return _numeric_columns(array, column_names(x), name)
-    # torch knows neither other byte orders nor long doubles
-    array = array.astype(np.float64, copy=False)
+    # a plain copy: torch takes no other byte orders, long doubles, negative strides or locked memory
+    array = array.astype(np.float64, order="C")
     return array.filled(np.nan) if isinstance(array, np.ma.MaskedArray) else array
 
 
@@ -75,7 +75,7 @@ def _numeric_columns(
     if array.dtype.kind not in "OUS":
         raise DataError(f"{name} must be numeric, but its dtype is {array.dtype}")
     try:
-        return array.astype(np.float64)
+        return array.astype(np.float64, order="C")
     except (ValueError, TypeError):
         index, value = next(cell for cell in np.ndenumerate(array) if not _is_number(cell[1]))
     value = value.item() if isinstance(value, np.generic) else value
@@ -117,8 +117,7 @@ def to_tensor(x: ArrayLike, like: Tensor, name: str = "x", *, cast: bool = False
         DtypeError: a tensor of another floating dtype, or on another device.
     """
     if not isinstance(x, Tensor):
-        # a copy: torch cannot wrap read-only or negatively strided arrays
-        return torch.tensor(_to_numpy(x, name), dtype=like.dtype, device=like.device)
+        return torch.from_numpy(_to_numpy(x, name)).to(like)
     if x.is_complex():
         raise DtypeError(f"{name} is {x.dtype}, but densities here are over real numbers")
     if cast or not x.is_floating_point():

@@ -36,7 +36,7 @@ CONTAINERS = {
     "polars": lambda x: pl.DataFrame(x, schema=["a", "b"]),
     "fortran order": np.asfortranarray,
     "strided": lambda x: np.repeat(x, 2, axis=0)[::2],
-    "negative strides": lambda x: x[::-1][::-1],
+    "negative strides": lambda x: np.ascontiguousarray(x[::-1, ::-1])[::-1, ::-1],
     "big endian": lambda x: x.astype(">f8"),
     "long double": lambda x: x.astype(np.longdouble),
     "objects": lambda x: x.astype(object),
