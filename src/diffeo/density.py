@@ -189,16 +189,23 @@ class Density(Described, nn.Module, ABC):
             context: (*batch, context).
 
         Returns:
-            (*batch, *event_shape), a tensor or a numpy array as ``log_prob`` (a tensor's graph is
-            kept when ``x`` requires a gradient).
+            (*batch, *event_shape) with the batch that ``x`` and ``context`` share, a tensor or a
+            numpy array as ``log_prob`` (a tensor's graph is kept when ``x`` requires a gradient).
 
         Raises:
             As ``log_prob``.
         """
-        given = self._check_x(x)
+        given, context_tensor = self._check_x(x), self._check_context(context)
+        # one gradient for each pair of point and context, not their sum over contexts
+        given = check_batch(self, given, context_tensor, self.event_shape, self.context)
         keep = given.requires_grad and torch.is_grad_enabled()
         with torch.enable_grad():
             point = given if keep else given.detach().requires_grad_()
-            log_prob = self._checked_log_prob(point, context)
-            (gradient,) = torch.autograd.grad(log_prob.sum(), point, create_graph=keep)
+            log_prob = self._log_prob(point, context_tensor)
+            if log_prob.requires_grad:
+                (gradient,) = torch.autograd.grad(
+                    log_prob.sum(), point, create_graph=keep, materialize_grads=True
+                )
+            else:  # a constant density
+                gradient = torch.zeros_like(point)
         return like_input(gradient, x, context)

@@ -61,6 +61,7 @@ class GaussianMixture(Density):
         noise = normal_noise(self, shape, context, generator)
         weights = torch.softmax(self.logits, dim=0)
         count = noise[..., 0].numel()
-        chosen = torch.multinomial(weights, count, replacement=True, generator=generator)
-        chosen = chosen.reshape(noise.shape[:-1])
+        # multinomial refuses to draw none
+        chosen = torch.multinomial(weights, max(count, 1), replacement=True, generator=generator)
+        chosen = chosen[:count].reshape(noise.shape[:-1])
         return self.loc[chosen] + self.log_scale[chosen].exp() * noise

@@ -196,9 +196,13 @@ class MultivariateNormal(Density):
 
     def _log_prob(self, x: Tensor, context: Tensor | None) -> Tensor:
         factor, log_det = self._cholesky_factor()
-        rest = (x - self.loc).reshape(-1, x.shape[-1])
+        # the solver would make NaN of infinities
+        infinite = x.isinf()
+        rest = (x.masked_fill(infinite, 0.0) - self.loc).reshape(-1, x.shape[-1])
         z = torch.linalg.solve_triangular(factor, rest.t(), upper=False).t().reshape(x.shape)
-        return _log_normal(z, 1) - log_det
+        log_prob = _log_normal(z, 1) - log_det
+        outside = infinite.any(-1) & ~x.isnan().any(-1)
+        return log_prob.masked_fill(outside, -torch.inf)
 
     def _rsample(
         self, shape: tuple[int, ...], context: Tensor | None, generator: torch.Generator | None

@@ -84,7 +84,10 @@ class Elementwise(Transform):
             return self.params.reshape(count, *(1,) * batch_ndim, *self.in_shape)
         assert context is not None
         out: Tensor = self.conditioner(context[..., :0], context)
-        return out.unflatten(-1, (count, *self.in_shape)).movedim(context.ndim - 1, 0).to(x.dtype)
+        params = out.unflatten(-1, (count, *self.in_shape)).movedim(context.ndim - 1, 0)
+        # the context may have fewer batch axes than x, but the parameters' axis comes first
+        missing = (1,) * (x.ndim + 1 - params.ndim)
+        return params.reshape(count, *missing, *params.shape[1:]).to(x.dtype)
 
     def _reduce(self, dlog: Tensor) -> Tensor:
         return dlog.flatten(dlog.ndim - len(self.in_shape)).sum(-1)
