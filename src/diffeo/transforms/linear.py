@@ -96,8 +96,8 @@ class LU(Transform):
 
     Example:
         >>> import torch, diffeo
-        >>> diffeo.transforms.LU(2)(torch.ones(2))
-        (tensor([1., 1.], grad_fn=...), tensor(0., grad_fn=...))
+        >>> diffeo.transforms.LU(2)(torch.ones(2))[0].detach()
+        tensor([1., 1.])
     """
 
     def __init__(self, features: int) -> None:
