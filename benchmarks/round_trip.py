@@ -94,34 +94,45 @@ def maps(flow: TorchContestant, direction: str) -> tuple[Map, Map]:
 
 
 @torch.no_grad()
-def measure(name: str, direction: str, seed: int) -> list[float]:
-    """The numbers of one row for one seed."""
+def measure(name: str, seed: int) -> list[list[float]]:
+    """The numbers of one seed, a list for each direction."""
     x = torch.randn(POINTS, FEATURES, generator=torch.Generator().manual_seed(POINT_SEED + seed))
     flow, layer = build(name, STACK, seed), build(name, ONE_LAYER, seed)
     exact = flow.double()
-    here, least = error(*maps(flow, direction), x), floor(*maps(exact, direction), x.double())
-    single = error(*maps(layer, direction), x)
-    return [
-        error(*maps(exact, direction), x.double()).max().item(),
-        gap(exact, x.double()).max().item(),
-        quantile(here),
-        quantile(least),
-        quantile(here) / quantile(least),
-        quantile(gap(flow, x)),
-        quantile(single),
-        single.max().item(),
-    ]
+    exact_gap, here_gap = gap(exact, x.double()).max().item(), quantile(gap(flow, x))
+    results = []
+    for direction in DIRECTIONS:
+        here = quantile(error(*maps(flow, direction), x))
+        least = quantile(floor(*maps(exact, direction), x.double()))
+        single = error(*maps(layer, direction), x)
+        results.append(
+            [
+                error(*maps(exact, direction), x.double()).max().item(),
+                exact_gap,
+                here,
+                least,
+                here / least,
+                here_gap,
+                quantile(single),
+                single.max().item(),
+            ]
+        )
+    return results
 
 
-def row(name: str, direction: str) -> list[Any]:
-    """The worst of the seeds, or why there is no number."""
+def rows(name: str) -> list[list[Any]]:
+    """A row for each direction: the worst of the seeds, or why there is no number."""
+    empty = [None] * (len(COLUMNS) - 3)
     try:
-        results = [measure(name, direction, seed) for seed in SEEDS]
+        results = [measure(name, seed) for seed in SEEDS]
     except ModuleNotFoundError as reason:
-        return [name, direction, f"not installed ({reason})", *[None] * (len(COLUMNS) - 3)]
+        return [[name, DIRECTIONS[0], f"not installed ({reason})", *empty]]
     except Exception as reason:  # a peer may raise anything
-        return [name, direction, f"raises {type(reason).__name__}", *[None] * (len(COLUMNS) - 3)]
-    return [name, direction, *(max(values) for values in zip(*results, strict=True))]
+        return [[name, DIRECTIONS[0], f"raises {type(reason).__name__}", *empty]]
+    return [
+        [name, direction, *(max(values) for values in zip(*of_seeds, strict=True))]
+        for direction, of_seeds in zip(DIRECTIONS, zip(*results, strict=True), strict=True)
+    ]
 
 
 def main() -> None:
@@ -131,7 +142,7 @@ def main() -> None:
         "round_trip",
         "Round trips at perturbed parameters",
         COLUMNS,
-        [row(name, direction) for name in flows for direction in DIRECTIONS],
+        [row for name in flows for row in rows(name)],
         notes=[
             f"{LAYERS} RQ-spline couplings of 8 bins on [-5, 5], D = {FEATURES}, conditioners "
             f"2 x 128, {POINTS:,} inputs N(0, 1); diffeo NSF has its linear layers besides.",

@@ -73,7 +73,7 @@ class Contestant(ABC):
 
     @abstractmethod
     def perturb(self, noise: Noise) -> None:
-        """Add ``noise(shape)`` to every parameter."""
+        """Add ``noise(shape)`` to every parameter that training would change."""
 
 
 class TorchContestant(Contestant):
@@ -85,7 +85,8 @@ class TorchContestant(Contestant):
     @torch.no_grad()
     def perturb(self, noise: Noise) -> None:
         for parameter in self.module.parameters():
-            parameter.add_(noise(tuple(parameter.shape)).to(parameter))
+            if parameter.requires_grad:  # FrEIA keeps its fixed permutations as parameters
+                parameter.add_(noise(tuple(parameter.shape)).to(parameter))
 
     def double(self) -> TorchContestant:
         """A copy of the same flow in float64."""
