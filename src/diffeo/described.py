@@ -38,7 +38,7 @@ class Described:
             cls.__init__ = _recording(cls.__init__)  # type: ignore[method-assign]
 
     def arguments(self) -> dict[str, Any]:
-        """Constructor arguments by name; a submodule that was replaced since is given as it is now."""
+        """Constructor arguments by name; a submodule that was replaced is given as it is now."""
         recorded: dict[str, Any] = self.__dict__.get("_arguments", {})
         return {
             name: getattr(self, name, value) if isinstance(value, nn.Module) else value

@@ -177,7 +177,8 @@ class RealNVP(_AffineCouplings):
     Raises:
         ShapeError: sizes that do not fit.
 
-    Reference: "Density estimation using Real NVP", Dinh, Sohl-Dickstein, Bengio, 2016, arXiv:1605.08803.
+    Reference: "Density estimation using Real NVP", Dinh, Sohl-Dickstein, Bengio, 2016,
+    arXiv:1605.08803.
 
     Example:
         >>> import torch, diffeo

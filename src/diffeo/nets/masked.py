@@ -31,7 +31,7 @@ def _positions(features: int, order: Sequence[int] | None) -> Tensor:
 def _degrees(width: int, features: int, context: int) -> Tensor:
     """Degrees up to D-1 of hidden units, spread evenly and sorted.
 
-    Units of degree 0 see the context alone, so they exist only where there is one (or nothing else).
+    Units of degree 0 see the context alone; they exist only where there is one (or nothing else).
     """
     lowest = 0 if context or features == 1 else 1
     return lowest + torch.arange(width) * (features - lowest) // width
@@ -76,7 +76,7 @@ class _MaskedOutput(OutputLinear):
 
 
 class MaskedMLP(Described, nn.Module):
-    """Masked multi-layer perceptron: output block i depends on inputs before i and on all the context.
+    """Masked multi-layer perceptron: output block i depends on inputs before i and the context.
 
     Args:
         features: number of inputs D.

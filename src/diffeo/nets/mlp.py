@@ -107,7 +107,7 @@ class _ResidualBlock(nn.Module):
 
 
 class ResidualMLP(Described, nn.Module):
-    """Residual network: one linear layer, then a pre-activation block a hidden width, then a linear one.
+    """Residual network: a linear layer, pre-activation blocks of one width, a linear layer.
 
     Args:
         in_features: width of ``x``; 0 is allowed.

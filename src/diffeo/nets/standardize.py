@@ -11,7 +11,9 @@ __all__ = ["StandardizeContext"]
 
 
 class StandardizeContext(Described, nn.Module):
-    """(c - mean) / scale with mean and scale of the data's contexts; the identity before ``initialize``.
+    """(c - mean) / scale, with mean and scale of the data's contexts.
+
+    The identity before ``initialize``.
 
     Args:
         context: width of the context.

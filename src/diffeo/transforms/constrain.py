@@ -29,7 +29,7 @@ def _onto(support: Support) -> Univariate | None:
 
 
 class Constrain(Transform):
-    """Maps each feature from the reals onto its support: exp onto positive, sigmoid onto an interval.
+    """Maps each feature from the reals onto its support: exp to positive, sigmoid to an interval.
 
     Ignores context.
 

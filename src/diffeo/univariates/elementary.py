@@ -1,6 +1,6 @@
 """Parameter-free maps onto the common supports: Exp, Softplus, Sigmoid, Tanh.
 
-The log-derivative of their inverses is -inf outside the support, so that a flow's density is 0 there.
+The log-derivative of their inverses is -inf outside the support, where a flow's density is 0.
 """
 
 from __future__ import annotations
