@@ -10,16 +10,18 @@ import diffeo
 from diffeo.errors import MissingExtraError
 from diffeo.export import Sampler, to_onnx
 
-SMALL = {"layers": 2, "hidden": (8,), "seed": 0}
+# small: tracing takes most of the time
+SMALL = {"hidden": (8,), "seed": 0}
 MODELS = {
-    "NICE": lambda **k: diffeo.NICE(3, **SMALL, **k),
-    "RealNVP": lambda **k: diffeo.RealNVP(3, **SMALL, **k),
-    "MAF": lambda **k: diffeo.MAF(3, **SMALL, **k),
-    "IAF": lambda **k: diffeo.IAF(3, **SMALL, **k),
-    "NSF": lambda **k: diffeo.NSF(3, bins=4, **SMALL, **k),
-    "NSF autoregressive": lambda **k: diffeo.NSF(3, bins=4, autoregressive=True, **SMALL, **k),
+    "NICE": lambda **k: diffeo.NICE(2, layers=2, **SMALL, **k),
+    "RealNVP": lambda **k: diffeo.RealNVP(2, layers=2, **SMALL, **k),
+    "MAF": lambda **k: diffeo.MAF(2, layers=2, **SMALL, **k),
+    "IAF": lambda **k: diffeo.IAF(2, layers=2, **SMALL, **k),
+    "NSF": lambda **k: diffeo.NSF(2, layers=1, bins=4, **SMALL, **k),
+    "NSF autoregressive": lambda **k: diffeo.NSF(
+        2, layers=1, bins=4, autoregressive=True, **SMALL, **k
+    ),
 }
-SUPPORTS = [diffeo.positive(), diffeo.real(), diffeo.interval(-9, 9)]
 
 
 def example(name, context, **options):
@@ -30,7 +32,7 @@ def example(name, context, **options):
         for p in model.parameters():
             p.add_(0.1 * torch.randn_like(p))
     c = (torch.randn(5, context),) if context else ()
-    z = torch.randn(5, 3)
+    z = torch.randn(5, 2)
     return model, model.from_base(z, *c).detach(), z, c
 
 
@@ -42,7 +44,7 @@ def rows(*tensors):
 @pytest.mark.parametrize("context", [0, 2])
 @pytest.mark.parametrize("name", MODELS)
 def test_log_prob_and_sampling_export(name, context):
-    model, x, z, c = example(name, context, supports=SUPPORTS)
+    model, x, z, c = example(name, context, supports=[diffeo.positive(), diffeo.interval(-9, 9)])
     shapes = tuple({0: torch.export.Dim("rows")} for _ in (x, *c))
     for module, first in ((model, x), (Sampler(model), z)):
         program = torch.export.export(module, (first, *c), dynamic_shapes=shapes)
@@ -55,14 +57,14 @@ def test_log_prob_and_sampling_export(name, context):
 @pytest.mark.parametrize("sampling", [False, True])
 @pytest.mark.parametrize(
     ("name", "context"),
-    [("RealNVP", 0), ("RealNVP", 2), ("NSF", 0), ("NSF", 2), ("NSF autoregressive", 2)],
+    [("RealNVP", 2), ("NSF", 0), ("NSF autoregressive", 2)],
 )
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_onnx_agrees(name, context, sampling, tmp_path):
     pytest.importorskip("onnx", reason="needs the extra onnx")
     pytest.importorskip("onnxscript", reason="needs the extra onnx")
     runtime = pytest.importorskip("onnxruntime", reason="needs the extra onnx")
-    model, x, z, c = example(name, context, supports=SUPPORTS[:1] + SUPPORTS[1:2] * 2)
+    model, x, z, c = example(name, context, supports=[diffeo.positive(), diffeo.real()])
     model.train()
     path = tmp_path / "m.onnx"
     to_onnx(model, path, sampling=sampling)

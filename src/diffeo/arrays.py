@@ -63,7 +63,7 @@ def _to_numpy(x: ArrayLike, name: str) -> np.ndarray[Any, Any]:
         raise DataError(f"{name} is not an array of numbers: {error}") from error
     if array.dtype.kind not in "fiub":
         return _numeric_columns(array, column_names(x), name)
-    # a plain copy: torch takes no other byte orders, long doubles, negative strides or locked memory
+    # a plain copy: torch takes no other byte order, long double, negative stride or locked memory
     array = array.astype(np.float64, order="C")
     return array.filled(np.nan) if isinstance(array, np.ma.MaskedArray) else array
 

@@ -255,9 +255,9 @@ SCRIPT = textwrap.dedent(
     torch.set_num_threads(1)
     loop.CHECKPOINT_SECONDS = 0.0
     x = np.random.default_rng(0).normal(size=(400, 2)).cumsum(1)
-    model = diffeo.NSF(2, layers=2, hidden=(8,), bins=4, seed=0)
+    model = diffeo.NSF(2, layers=1, hidden=(8,), bins=4, seed=0)
     print("ready", flush=True)
-    model.fit(x, epochs=40, batch_size=60, patience=None, ema=0.99, progress=False,
+    model.fit(x, epochs=25, batch_size=60, patience=None, ema=0.99, progress=False,
               checkpoint=sys.argv[1])
     model.save(sys.argv[2])
     """
