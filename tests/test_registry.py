@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import inspect
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+import torch
 from registry import DENSITIES, TRANSFORMS, Entry, cases
 from torch import nn
 
@@ -83,3 +85,16 @@ def test_perturbation_moves_every_parameter() -> None:
     moves = moved.conditioner.hidden[0].weight - layer.conditioner.hidden[0].weight
     # the weight has 64 x 64 elements
     assert float(moves.detach().std()) == pytest.approx(0.5 / 8, rel=0.05)
+
+
+@pytest.mark.parametrize("entry", DENSITIES, ids=_name)
+def test_state_dicts_pass_torch_save_and_the_safe_torch_load(entry: Entry, tmp_path: Path) -> None:
+    """zuko 1.6 needs an unpickler for its modules; a state_dict here holds tensors alone."""
+    features, context = entry.features[-1], entry.contexts[-1]
+    density = perturbed(entry.build(features, context))
+    torch.save(density.state_dict(), tmp_path / "weights.pt")
+    fresh = entry.build(features, context)
+    fresh.load_state_dict(torch.load(tmp_path / "weights.pt", weights_only=True))
+    c = torch.randn(5, context) if context else None
+    x = density.sample((), c, seed=0) if context else density.sample(5, seed=0)
+    assert torch.equal(fresh.log_prob(x, c), density.log_prob(x, c))

@@ -14,14 +14,13 @@ from diffeo.audit.calculus import relative as relative_error
 from diffeo.audit.copies import compiler, precisions, rebuilt
 from diffeo.audit.points import far_points, inner_points
 from diffeo.audit.report import Finding, Report, expect, problems, run_checks, worst
+from diffeo.audit.shapes import Map, misshapen, take
 from diffeo.errors import ContextError, ShapeError
 from diffeo.supports import Real, Support
 from diffeo.transform import Transform
 from diffeo.univariates import RationalQuadraticSpline
 
 __all__ = ["check_transform"]
-
-Map = Callable[[Tensor, Tensor | None], tuple[Tensor, Tensor]]
 
 
 def check_transform(
@@ -188,9 +187,9 @@ class _TransformAudit:
             for like in (torch.float64, torch.float32):
                 transform = self.exact if like == torch.float64 else self.single
                 for name, act, x, event in self.directions(transform, 30, like=like):
-                    x = _take(x, batch)
+                    x = take(x, batch)
                     context = self.context(batch, like)
-                    found += _misshapen(act, x, context, event, f"{name} of batch {batch}")
+                    found += misshapen(act, x, context, event, f"{name} of batch {batch}")
         for name, act, x, _ in self.directions(self.exact, 6):
             found += self._same_values(name, act, x)
         return problems(found)
@@ -248,9 +247,9 @@ class _TransformAudit:
             context = self.context((3,))
             assert context is not None
             wide = f"{name} of batch (5, 1) with contexts (3,)"
-            found += _misshapen(act, x, context, event, wide, (5, 3))
-            found += _misshapen(act, x[0, 0], context, event, f"{name} of one point", (3,))
-            found += _misshapen(act, x[:, 0], context[0], event, f"{name} at one context", (5,))
+            found += misshapen(act, x, context, event, wide, (5, 3))
+            found += misshapen(act, x[0, 0], context, event, f"{name} of one point", (3,))
+            found += misshapen(act, x[:, 0], context[0], event, f"{name} at one context", (5,))
             y, ladj = act(x, context)
             each = [act(x[:, 0], c.expand(5, width)) for c in context]
             same = torch.allclose(y, torch.stack([e[0] for e in each], 1))
@@ -407,32 +406,6 @@ class _TransformAudit:
 def _excess(finding: Finding) -> float:
     excess = finding.measured / finding.tolerance
     return math.inf if math.isnan(excess) else excess
-
-
-def _take(x: Tensor, batch: tuple[int, ...]) -> Tensor:
-    count = int(torch.Size(batch).numel())
-    return x[:count].reshape(*batch, *x.shape[1:])
-
-
-def _misshapen(
-    act: Map,
-    x: Tensor,
-    context: Tensor | None,
-    event: tuple[int, ...],
-    what: str,
-    batch: tuple[int, ...] | None = None,
-) -> list[str]:
-    """Complaints about shapes and dtypes of what comes out."""
-    batch = tuple(x.shape[: x.ndim - len(event)]) if batch is None else batch
-    y, ladj = act(x, context)
-    found = []
-    if tuple(y.shape) != (*batch, *event):
-        found.append(f"{what}: values of shape {tuple(y.shape)}, not {(*batch, *event)}")
-    if tuple(ladj.shape) != batch:
-        found.append(f"{what}: ladj of shape {tuple(ladj.shape)}, not {batch}")
-    if {y.dtype, ladj.dtype} != {x.dtype}:
-        found.append(f"{what}: {x.dtype} in, values {y.dtype} and ladj {ladj.dtype} out")
-    return found
 
 
 def _show(event: Tensor) -> str:
