@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from abc import ABC, abstractmethod
 from typing import Any
 
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from diffeo.arrays import ArrayLike, is_tensor_like, like_input, to_tensor
 from diffeo.checks import check_batch, check_context
 from diffeo.described import Described
+from diffeo.errors import ShapeError
 from diffeo.supports import Real, Support
 from diffeo.transform import Exactness
 
@@ -25,6 +27,17 @@ def as_generator(seed: Seed, device: torch.device) -> torch.Generator | None:
     if seed is None or isinstance(seed, torch.Generator):
         return seed
     return torch.Generator(device).manual_seed(seed)
+
+
+def _as_shape(n: SampleShape) -> tuple[int, ...]:
+    """A number of samples, or a shape, as a shape of whole numbers >= 0."""
+    try:
+        shape = tuple(map(operator.index, n if isinstance(n, tuple) else (n,)))
+    except TypeError as error:
+        raise ShapeError(f"the number of samples must be whole, or a tuple, got {n!r}") from error
+    if any(size < 0 for size in shape):
+        raise ShapeError(f"the number of samples must be >= 0, got {n!r}")
+    return shape
 
 
 class Density(Described, nn.Module, ABC):
@@ -137,6 +150,7 @@ class Density(Described, nn.Module, ABC):
             tensor.
 
         Raises:
+            ShapeError: ``n`` is not whole, or negative.
             ContextError: a missing context, or one of another width.
         """
         with torch.no_grad():
@@ -172,8 +186,8 @@ class Density(Described, nn.Module, ABC):
         return x, log_prob
 
     def _draw(self, draw: Any, n: SampleShape, context: ArrayLike | None, seed: Seed) -> Any:
-        shape = (n,) if isinstance(n, int) else tuple(n)
-        return draw(shape, self._check_context(context), as_generator(seed, self.like.device))
+        generator = as_generator(seed, self.like.device)
+        return draw(_as_shape(n), self._check_context(context), generator)
 
     def _require_rsample(self) -> None:
         if not self.has_rsample:
