@@ -82,7 +82,7 @@ def main() -> None:
         ],
         rows,
         notes=[
-            "9,568 x 5; 80 % to fit (of which 10 % validates), 20 % to test, a split for each seed.",
+            "9,568 x 5; 80 % to fit (of which 10 % validates), 20 % to test, a split a seed.",
             "Values are rounded to 0.01: uniform noise of that width is added once, for all.",
             "Every model and every fit option is at its default.",
         ],

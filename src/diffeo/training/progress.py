@@ -21,8 +21,7 @@ class Progress:
                 total=epochs,
                 initial=done,
                 desc="fit",
-                unit="epoch",
-                bar_format="{desc} {n_fmt}/{total_fmt} |{bar:20}| {postfix} "
+                bar_format="{desc} |{bar:20}| epoch {n_fmt}/{total_fmt} "
                 "[{elapsed} passed, at most {remaining} left]",
             )
 
@@ -42,8 +41,8 @@ class Progress:
         """Advance by one epoch."""
         if self._bar is None:
             return
-        text = f"nll train {train:.4f}"
+        text = f"loss: train {train:.4f}"
         if validation is not None:
             text += f", validation {validation:.4f} (best {best:.4f})"
-        self._bar.set_postfix_str(text, refresh=False)
+        self._bar.set_description_str(text, refresh=False)
         self._bar.update()

@@ -48,7 +48,7 @@ def warn_of_ties(steps: Tensor, names: list[str]) -> None:
             "values repeat, as a rounded measurement does, and a density would diverge on them; "
             f"uniform noise of the column's resolution is added in training: {', '.join(found)}",
             DataWarning,
-            stacklevel=2,
+            stacklevel=4,  # the line that called fit
         )
 
 
