@@ -117,7 +117,11 @@ class _DensityAudit:
         return torch.randn(*batch, self.width, dtype=like) if self.width else None
 
     def points(self, *batch: int, like: torch.dtype = torch.float64) -> Tensor:
-        return inner_points(self.exact.support, torch.randn(*batch, *self.event, dtype=like))
+        """Half of them from the density itself, half from N(0, 1) moved into its support."""
+        noise = inner_points(self.exact.support, torch.randn(*batch, *self.event, dtype=like))
+        drawn = self.exact.sample(batch, self.context()).to(like)
+        own = torch.rand(batch) < 0.5
+        return torch.where(own.reshape(*batch, *(1,) * len(self.event)), drawn, noise)
 
     # values
 
