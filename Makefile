@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PEERS := .venv-peers
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .PHONY: demo test test-slow bench bench-peers clean
@@ -25,6 +26,11 @@ bench: $(VENV)/dev
 	$(BIN)/python benchmarks/conditional.py
 	$(BIN)/python benchmarks/import_time.py
 
+# tables beside other libraries, which live in an environment of their own
+bench-peers: $(PEERS)/ready
+	$(PEERS)/bin/python benchmarks/round_trip.py
+	$(PEERS)/bin/python benchmarks/robustness.py
+
 # torch first and alone, so that nothing else chooses a build for it
 $(VENV)/torch: constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -39,5 +45,11 @@ $(VENV)/dev: $(VENV)/torch pyproject.toml
 	$(PIP) --editable '.[all,dev]'
 	touch $@
 
+$(PEERS)/ready: pyproject.toml
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet torch==2.13.0
+	$(PEERS)/bin/python -m pip install --quiet --editable '.[peers]'
+	touch $@
+
 clean:
-	rm -rf $(VENV) .venv-peers examples/output
+	rm -rf $(VENV) $(PEERS) examples/output

@@ -79,7 +79,9 @@ def test_monotone_finite_and_invertible(
     again, inverse = spline.inverse(y, params.expand(-1, 300))
     assert bool((y.diff() >= 0).all())
     assert bool(ladj.isfinite().all())
-    assert float((again - x).abs().max()) <= 1e-8 * (1 + abs(low) + width)
+    # rounding y moves x by as much as the inverse is steep
+    step = torch.finfo(x.dtype).eps * (1 + abs(low) + width)
+    assert bool(((again - x).abs() <= 1e3 * step * (1 + inverse.exp())).all())
     assert float((ladj + inverse).abs().max()) <= 1e-4
     outside = (x < low) | (x > low + width)
     assert torch.equal(y[outside], x[outside])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from diffeo.density import Density
 from diffeo.models.assembly import (
@@ -29,29 +30,30 @@ __all__ = ["IAF", "MAF", "NICE", "RealNVP"]
 class _AffineCouplings(LayeredFlow):
     """Couplings of one univariate, alternating between even and odd features."""
 
+    univariate: ClassVar[Univariate]
+
     def __init__(
         self,
         features: int,
-        univariate: Univariate,
         *,
-        context: int,
-        layers: int,
-        hidden: Sequence[int],
-        residual: bool,
-        supports: Supports,
-        base: Density | None,
-        seed: int | None,
+        context: int = 0,
+        layers: int = 8,
+        hidden: Sequence[int] = (128, 128),
+        residual: bool = False,
+        supports: Supports = None,
+        base: Density | None = None,
+        seed: int | None = None,
     ) -> None:
         def build(i: int) -> Transform:
             layer = Coupling(
                 features,
-                univariate,
+                self.univariate,
                 mask=alternating_mask(features, i),
                 context=context,
                 hidden=hidden,
                 residual=residual,
             )
-            if i or univariate.num_params > 1:
+            if i or self.univariate.num_params > 1:
                 return layer
             # volume-preserving layers need one diagonal scaling (NICE, section 3.3)
             return Sequential(Elementwise(features, Affine()), layer)
@@ -71,24 +73,25 @@ class _AffineCouplings(LayeredFlow):
 class _AffineAutoregressions(LayeredFlow):
     """Masked autoregressive affine layers with the order of the features reversed between them."""
 
+    inverted: ClassVar[bool]
+
     def __init__(
         self,
         features: int,
         *,
-        inverse: bool,
-        context: int,
-        layers: int,
-        hidden: Sequence[int],
-        residual: bool,
-        supports: Supports,
-        base: Density | None,
-        seed: int | None,
+        context: int = 0,
+        layers: int = 5,
+        hidden: Sequence[int] = (128, 128),
+        residual: bool = False,
+        supports: Supports = None,
+        base: Density | None = None,
+        seed: int | None = None,
     ) -> None:
         def build(i: int) -> Transform:
             layer: Transform = MaskedAutoregressive(
                 features, Affine(), context=context, hidden=hidden, residual=residual
             )
-            layer = Inverse(layer) if inverse else layer
+            layer = Inverse(layer) if self.inverted else layer
             return Sequential(Reverse(features), layer) if i else layer
 
         super().__init__(
@@ -132,29 +135,7 @@ class NICE(_AffineCouplings):
         torch.Size([10, 4, 3])
     """
 
-    def __init__(
-        self,
-        features: int,
-        *,
-        context: int = 0,
-        layers: int = 8,
-        hidden: Sequence[int] = (128, 128),
-        residual: bool = False,
-        supports: Supports = None,
-        base: Density | None = None,
-        seed: int | None = None,
-    ) -> None:
-        super().__init__(
-            features,
-            Shift(),
-            context=context,
-            layers=layers,
-            hidden=hidden,
-            residual=residual,
-            supports=supports,
-            base=base,
-            seed=seed,
-        )
+    univariate = Shift()
 
 
 class RealNVP(_AffineCouplings):
@@ -186,29 +167,7 @@ class RealNVP(_AffineCouplings):
         torch.Size([10, 4, 3])
     """
 
-    def __init__(
-        self,
-        features: int,
-        *,
-        context: int = 0,
-        layers: int = 8,
-        hidden: Sequence[int] = (128, 128),
-        residual: bool = False,
-        supports: Supports = None,
-        base: Density | None = None,
-        seed: int | None = None,
-    ) -> None:
-        super().__init__(
-            features,
-            Affine(),
-            context=context,
-            layers=layers,
-            hidden=hidden,
-            residual=residual,
-            supports=supports,
-            base=base,
-            seed=seed,
-        )
+    univariate = Affine()
 
 
 class MAF(_AffineAutoregressions):
@@ -240,29 +199,7 @@ class MAF(_AffineAutoregressions):
         torch.Size([10, 4, 3])
     """
 
-    def __init__(
-        self,
-        features: int,
-        *,
-        context: int = 0,
-        layers: int = 5,
-        hidden: Sequence[int] = (128, 128),
-        residual: bool = False,
-        supports: Supports = None,
-        base: Density | None = None,
-        seed: int | None = None,
-    ) -> None:
-        super().__init__(
-            features,
-            inverse=True,
-            context=context,
-            layers=layers,
-            hidden=hidden,
-            residual=residual,
-            supports=supports,
-            base=base,
-            seed=seed,
-        )
+    inverted = True
 
 
 class IAF(_AffineAutoregressions):
@@ -294,26 +231,4 @@ class IAF(_AffineAutoregressions):
         torch.Size([10, 4, 3])
     """
 
-    def __init__(
-        self,
-        features: int,
-        *,
-        context: int = 0,
-        layers: int = 5,
-        hidden: Sequence[int] = (128, 128),
-        residual: bool = False,
-        supports: Supports = None,
-        base: Density | None = None,
-        seed: int | None = None,
-    ) -> None:
-        super().__init__(
-            features,
-            inverse=False,
-            context=context,
-            layers=layers,
-            hidden=hidden,
-            residual=residual,
-            supports=supports,
-            base=base,
-            seed=seed,
-        )
+    inverted = False

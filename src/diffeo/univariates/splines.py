@@ -114,11 +114,11 @@ class RationalQuadraticSpline(Univariate):
         x0, x1, y0, y1, d0, d1 = self._bin(clamped, 1, params)
         s = (y1 - y0) / (x1 - x0)
         e = (clamped - y0) / (y1 - y0)
-        # a t^2 + b t - s e = 0; the root in [0, 1] in the form that does not cancel
-        curve = (d0 + d1 - 2 * s) * e
-        a = s - d0 + curve
-        b = d0 - curve
-        root = torch.sqrt((b * b + 4 * a * s * e).clamp(min=0))
-        t = (2 * s * e / (b + root)).clamp(0, 1)
+        # the root in [0, 1] of a quadratic, in a form where nothing cancels: both terms under the
+        # root are >= 0 and vanish together nowhere, so neither it nor its gradient degenerates
+        rest = 1 - e
+        q = d0 * rest - d1 * e
+        p = q.abs() + torch.sqrt(q * q + 4 * s * s * e * rest)
+        t = torch.where(q >= 0, 2 * s * e / (2 * s * e + p), p / (p + 2 * s * rest))
         x = torch.where(inside, x0 + t * (x1 - x0), y)
         return x, torch.where(inside, -self._log_slope(t, s, d0, d1), 0.0)
