@@ -144,12 +144,12 @@ def check_support(model: Model, matched: Matched, rows: Rows, *, inside: bool = 
     """
     import torch
 
-    from diffeo.training.data import _on_bound
+    from diffeo.training.data import on_bound
 
     x = torch.tensor(rows.x, dtype=model.like.dtype)
     bad = ~model.support.contains(x)
     if inside:
-        bad |= _on_bound(model, x)
+        bad |= on_bound(model, x)
     if not bool(bad.any()):
         return
     row, column = (int(i) for i in bad.nonzero()[0])

@@ -206,7 +206,7 @@ def check_events(model: Density, x: Tensor, columns: list[str]) -> None:
         DataError: naming row and column of the first bad value.
     """
     _check_finite(x, columns, "X")
-    bad = ~model.support.contains(x) | _on_bound(model, x)
+    bad = ~model.support.contains(x) | on_bound(model, x)
     if bad.any():
         where, index = _first_bad(bad, columns)
         raise DataError(
@@ -215,7 +215,7 @@ def check_events(model: Density, x: Tensor, columns: list[str]) -> None:
         )
 
 
-def _on_bound(model: Density, x: Tensor) -> Tensor:
+def on_bound(model: Density, x: Tensor) -> Tensor:
     """A value exactly on a bound would sit at infinity in the flow's space."""
     supports = model.support.supports if isinstance(model.support, Features) else ()
     bad = torch.zeros_like(x, dtype=torch.bool)
