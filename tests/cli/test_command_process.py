@@ -34,7 +34,7 @@ def test_ctrl_c_keeps_the_best_weights(made: Path, tmp_path: Path) -> None:
         [*COMMAND, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
         shown = b""
-        while b"nll train" not in shown:  # the bar shows the first finished epoch
+        while b"loss: train" not in shown:  # the bar shows the first finished epoch
             piece = process.stderr.read1()
             assert piece, shown
             shown += piece
