@@ -20,7 +20,9 @@ def test_score_writes_columns_and_log_prob(run, made: Path, tmp_path: Path, suff
     out = tmp_path / f"s.{suffix}"
     result = run("score", made / "plain.safetensors", made / "table.csv", "-o", out)
     assert result.code == 0, result.err
-    scored = pd.read_csv(out) if suffix == "csv" else pd.read_parquet(out)
+    scored = (
+        pd.read_csv(out, float_precision="round_trip") if suffix == "csv" else pd.read_parquet(out)
+    )
     assert list(scored.columns) == ["a", "b", "c", "log_prob"]
     np.testing.assert_array_equal(scored[["a", "b", "c"]], values())
     expected = diffeo.load(made / "plain.safetensors").log_prob(values())
@@ -99,7 +101,11 @@ def test_sample(run, made: Path, tmp_path: Path, suffix: str) -> None:
         # more than one chunk
         arguments = ["-n", 20_000, "-o", out, "--seed", seed]
         assert run("sample", made / "plain.safetensors", *arguments).code == 0
-        frames.append(pd.read_csv(out) if suffix == "csv" else pd.read_parquet(out))
+        frames.append(
+            pd.read_csv(out, float_precision="round_trip")
+            if suffix == "csv"
+            else pd.read_parquet(out)
+        )
     assert list(frames[0].columns) == ["a", "b", "c"]
     assert len(frames[0]) == 20_000
     assert frames[0].equals(frames[1])
@@ -114,7 +120,7 @@ def test_sample_given_contexts(run, made: Path, tmp_path: Path, n: int) -> None:
     out = tmp_path / "x.csv"
     result = run("sample", made / "given.safetensors", "-n", n, "--context", contexts, "-o", out)
     assert result.code == 0, result.err
-    frame = pd.read_csv(out)
+    frame = pd.read_csv(out, float_precision="round_trip")
     assert list(frame.columns) == ["b", "c", "a"]
     np.testing.assert_array_equal(frame[["c", "a"]], np.repeat(values()[:3, [2, 0]], n, axis=0))
     assert frame["b"].nunique() > 0.99 * len(frame)
