@@ -33,7 +33,7 @@ def summary(name: str, log_prob: np.ndarray, features: int) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--epochs", type=int, default=60)
+    parser.add_argument("--epochs", type=int, default=40)
     parser.add_argument("--output", type=Path, default=HERE / "output")
     arguments = parser.parse_args()
     output: Path = arguments.output
