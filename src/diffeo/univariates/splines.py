@@ -72,11 +72,10 @@ class RationalQuadraticSpline(Univariate):
         shares = self.min_fraction + free * torch.softmax(raw, dim=1)
         inner = self.low + (self.high - self.low) * torch.cumsum(shares[:, :-1], dim=1)
         table = torch.cat([inner, soft_bound(params[split:]).exp()[None]])
-        rest = (1,) * (params.ndim - 1)
-        low = params.new_tensor([self.low, self.low, 1.0]).reshape(3, 1, *rest)
-        high = params.new_tensor([self.high, self.high, 1.0]).reshape(3, 1, *rest)
-        shape = (3, 1, *params.shape[1:])
-        return torch.cat([low.expand(shape), table, high.expand(shape)], dim=1)
+        # built from zeros: older exporters stumble over constants
+        edge, slope = torch.zeros_like(table[:2, :1]), torch.ones_like(table[2:, :1])
+        low, high = torch.cat([edge + self.low, slope]), torch.cat([edge + self.high, slope])
+        return torch.cat([low, table, high], dim=1)
 
     def _bin(self, value: Tensor, by: int, params: Tensor) -> tuple[Tensor, ...]:
         """x, y and slope at both ends of the bin that holds ``value`` of x (by=0) or y (by=1)."""
