@@ -48,7 +48,8 @@ def _name(value: Any) -> str:
 
 
 def _options(entry: Entry) -> dict[str, Any]:
-    return {} if entry.single_tolerance is None else {"single_tolerance": entry.single_tolerance}
+    named = {"tolerance": entry.tolerance, "single_tolerance": entry.single_tolerance}
+    return {name: value for name, value in named.items() if value is not None}
 
 
 @pytest.mark.parametrize(("entry", "features", "context"), cases(TRANSFORMS), ids=_name)

@@ -8,6 +8,7 @@ from types import ModuleType
 __all__ = [
     "AuditError",
     "ContextError",
+    "ConvergenceWarning",
     "DataError",
     "DataWarning",
     "DiffeoError",
@@ -78,3 +79,7 @@ def import_extra(module: str, extra: str) -> ModuleType:
 
 class DataWarning(UserWarning):
     """The data are usable, but something about them was changed or deserves a look."""
+
+
+class ConvergenceWarning(UserWarning):
+    """A numerical inverse has not converged everywhere."""

@@ -9,18 +9,12 @@ from diffeo.density import Density
 from diffeo.models.assembly import (
     LayeredFlow,
     Supports,
-    alternating_mask,
+    autoregressions,
+    couplings,
     warn_if_affine_in_one_dimension,
 )
 from diffeo.transform import Transform
-from diffeo.transforms import (
-    Coupling,
-    Elementwise,
-    Inverse,
-    MaskedAutoregressive,
-    Reverse,
-    Sequential,
-)
+from diffeo.transforms import Elementwise, Sequential
 from diffeo.univariates import Affine, Shift
 from diffeo.univariates.univariate import Univariate
 
@@ -44,19 +38,13 @@ class _AffineCouplings(LayeredFlow):
         base: Density | None = None,
         seed: int | None = None,
     ) -> None:
-        def build(i: int) -> Transform:
-            layer = Coupling(
-                features,
-                self.univariate,
-                mask=alternating_mask(features, i),
-                context=context,
-                hidden=hidden,
-                residual=residual,
-            )
+        layer = couplings(self.univariate, context=context, hidden=hidden, residual=residual)
+
+        def build(i: int, width: int) -> Transform:
             if i or self.univariate.num_params > 1:
-                return layer
+                return layer(i, width)
             # volume-preserving layers need one diagonal scaling (NICE, section 3.3)
-            return Sequential(Elementwise(features, Affine()), layer)
+            return Sequential(Elementwise(width, Affine()), layer(i, width))
 
         super().__init__(
             features,
@@ -87,13 +75,9 @@ class _AffineAutoregressions(LayeredFlow):
         base: Density | None = None,
         seed: int | None = None,
     ) -> None:
-        def build(i: int) -> Transform:
-            layer: Transform = MaskedAutoregressive(
-                features, Affine(), context=context, hidden=hidden, residual=residual
-            )
-            layer = Inverse(layer) if self.inverted else layer
-            return Sequential(Reverse(features), layer) if i else layer
-
+        build = autoregressions(
+            Affine(), context=context, hidden=hidden, residual=residual, inverted=self.inverted
+        )
         super().__init__(
             features,
             build,

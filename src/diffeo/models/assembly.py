@@ -15,11 +15,29 @@ from diffeo.flow import Flow
 from diffeo.nets import StandardizeContext
 from diffeo.supports import Real, Support
 from diffeo.transform import Transform
-from diffeo.transforms import Constrain, Sequential, Standardize
+from diffeo.transforms import (
+    Constrain,
+    Coupling,
+    Inverse,
+    MaskedAutoregressive,
+    Reverse,
+    Sequential,
+    Standardize,
+)
+from diffeo.univariates.univariate import Univariate
 
-__all__ = ["LayeredFlow", "Supports", "alternating_mask", "warn_if_affine_in_one_dimension"]
+__all__ = [
+    "Build",
+    "LayeredFlow",
+    "Supports",
+    "autoregressions",
+    "couplings",
+    "warn_if_affine_in_one_dimension",
+]
 
 Supports = Support | Sequence[Support] | None
+# makes layer i of the base-to-data stack, for events of a width
+Build = Callable[[int, int], Transform]
 
 
 class LayeredFlow(Flow):
@@ -27,7 +45,7 @@ class LayeredFlow(Flow):
 
     Args:
         features: number of features D.
-        build: makes layer i of the base-to-data stack.
+        build: makes layer i of the base-to-data stack, given i and the width of its events.
         layers: how many.
         context: width of the context; it is standardised before the layers see it.
         supports: one support for all features, or one a feature; None for the reals.
@@ -38,7 +56,7 @@ class LayeredFlow(Flow):
     def __init__(
         self,
         features: int,
-        build: Callable[[int], Transform],
+        build: Build,
         *,
         layers: int,
         context: int,
@@ -56,7 +74,7 @@ class LayeredFlow(Flow):
         with torch.random.fork_rng(devices=[], enabled=seed is not None):
             if seed is not None:
                 torch.manual_seed(seed)
-            stack = [build(i) for i in range(layers)]
+            stack = [build(i, features) for i in range(layers)]
         super().__init__(
             StandardNormal(features) if base is None else base,
             Sequential(*stack, Standardize(features), *_onto(name, features, supports)),
@@ -75,9 +93,46 @@ def _onto(name: str, features: int, supports: Supports) -> list[Transform]:
     return [] if all(isinstance(s, Real) for s in each) else [Constrain(each)]
 
 
-def alternating_mask(features: int, layer: int) -> list[bool]:
-    """Even features in even layers, odd ones in odd layers; the only one where D = 1."""
-    return [features == 1 or i % 2 == layer % 2 for i in range(features)]
+def couplings(
+    univariate: Univariate, *, context: int, hidden: Sequence[int], residual: bool
+) -> Build:
+    """Couplings that move even features in even layers, odd ones in odd layers."""
+
+    def build(i: int, width: int) -> Transform:
+        return Coupling(
+            width,
+            univariate,
+            # where there is one feature, every layer moves it
+            mask=[width == 1 or k % 2 == i % 2 for k in range(width)],
+            context=context,
+            hidden=hidden,
+            residual=residual,
+        )
+
+    return build
+
+
+def autoregressions(
+    univariate: Univariate,
+    *,
+    context: int,
+    hidden: Sequence[int],
+    residual: bool,
+    inverted: bool = True,
+) -> Build:
+    """Masked autoregressive layers with the order of the features reversed between them.
+
+    ``inverted`` ones take one network pass for a density, the others one for a sample.
+    """
+
+    def build(i: int, width: int) -> Transform:
+        layer: Transform = MaskedAutoregressive(
+            width, univariate, context=context, hidden=hidden, residual=residual
+        )
+        layer = Inverse(layer) if inverted else layer
+        return Sequential(Reverse(width), layer) if i else layer
+
+    return build
 
 
 def warn_if_affine_in_one_dimension(name: str, features: int, context: int) -> None:

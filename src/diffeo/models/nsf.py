@@ -5,16 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from diffeo.density import Density
-from diffeo.models.assembly import LayeredFlow, Supports, alternating_mask
+from diffeo.models.assembly import LayeredFlow, Supports, autoregressions, couplings
 from diffeo.transform import Transform
-from diffeo.transforms import (
-    LU,
-    Coupling,
-    Inverse,
-    MaskedAutoregressive,
-    Reverse,
-    Sequential,
-)
+from diffeo.transforms import LU, Sequential
 from diffeo.univariates import RationalQuadraticSpline
 
 __all__ = ["NSF"]
@@ -70,30 +63,20 @@ class NSF(LayeredFlow):
         base: Density | None = None,
         seed: int | None = None,
     ) -> None:
-        spline = RationalQuadraticSpline(bins, interval)
+        kind = autoregressions if autoregressive else couplings
+        layer = kind(
+            RationalQuadraticSpline(bins, interval),
+            context=context,
+            hidden=hidden,
+            residual=residual,
+        )
 
-        def coupling(i: int) -> Transform:
-            layer = Coupling(
-                features,
-                spline,
-                mask=alternating_mask(features, i),
-                context=context,
-                hidden=hidden,
-                residual=residual,
-            )
-            return Sequential(LU(features), layer)
-
-        def autoregression(i: int) -> Transform:
-            layer = Inverse(
-                MaskedAutoregressive(
-                    features, spline, context=context, hidden=hidden, residual=residual
-                )
-            )
-            return Sequential(Reverse(features), layer) if i else layer
+        def mixed(i: int, width: int) -> Transform:
+            return Sequential(LU(width), layer(i, width))
 
         super().__init__(
             features,
-            autoregression if autoregressive else coupling,
+            layer if autoregressive else mixed,
             layers=layers,
             context=context,
             supports=supports,

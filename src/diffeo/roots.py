@@ -1,0 +1,96 @@
+"""Roots of increasing scalar functions: bracketed, and differentiable by the implicit function."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch._higher_order_ops.while_loop import while_loop
+
+from diffeo.errors import ConvergenceWarning
+
+__all__ = ["invert_increasing"]
+
+# x -> f(x) and log f'(x), element by element
+Increasing = Callable[[Tensor], tuple[Tensor, Tensor]]
+State = tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]
+
+MOST_STEPS = 120
+
+
+def invert_increasing(
+    function: Increasing, y: Tensor, low: Tensor, high: Tensor, name: str
+) -> tuple[Tensor, Tensor]:
+    """The x with f(x) = y, element by element, and log |dx/dy|.
+
+    Newton's method inside a shrinking bracket: a step that leaves the bracket, or that does not
+    halve the step before, becomes a bisection, so that it always converges (Dekker's safeguard).
+    One last Newton step carries the gradients to y and to whatever ``function`` depends on.
+
+    Args:
+        function: x to f(x) and log f'(x), increasing, of any shape.
+        y: what it should give.
+        low, high: of the shape of ``y``, with f(low) <= y <= f(high).
+        name: whose inverse this is, for the warning.
+
+    Warns:
+        ConvergenceWarning: rows that have not converged (not under ``torch.compile``).
+    """
+    with torch.no_grad():
+        root = _bracketed(function, y.detach(), low.detach(), high.detach(), name)
+    value, log_slope = function(root)
+    x = root - (value - y) * torch.exp(-log_slope.detach())
+    return x, -function(x)[1]
+
+
+def _bracketed(function: Increasing, y: Tensor, low: Tensor, high: Tensor, name: str) -> Tensor:
+    eps = torch.finfo(y.dtype).eps
+
+    def unfinished(count: Tensor, *rest: Tensor) -> Tensor:
+        return (count < MOST_STEPS) & ~rest[-1].all()
+
+    def advance(
+        count: Tensor, low: Tensor, high: Tensor, x: Tensor, step: Tensor, done: Tensor
+    ) -> State:
+        value, log_slope = function(x)
+        excess = value - y
+        low = torch.where(excess <= 0, x, low)
+        high = torch.where(excess >= 0, x, high)
+        newton = x - excess * torch.exp(-log_slope)
+        good = (newton >= low) & (newton <= high) & ((newton - x).abs() < step / 2)
+        proposal = torch.where(good, newton, low + (high - low) / 2)
+        moved = (proposal - x).abs()
+        near = moved <= 2 * eps * (1 + x.abs())
+        # a converged element stays, so that a row does not depend on the rest of its batch
+        x = torch.where(done, x, proposal)
+        return count + 1, low, high, x, moved, done | near | excess.isnan()
+
+    start = low + (high - low) / 2
+    state: State = (
+        torch.zeros((), dtype=torch.int64, device=y.device),
+        low.clone(),
+        high.clone(),
+        start,
+        (high - low).abs() + 1,
+        # an infinite bracket has no middle
+        ~start.isfinite(),
+    )
+    if torch.compiler.is_compiling():
+        state = while_loop(unfinished, advance, state)
+    else:
+        while unfinished(*state):
+            state = advance(*state)
+        _warn_unless(state[-1], name)
+    return state[3]
+
+
+def _warn_unless(done: Tensor, name: str) -> None:
+    if not bool(done.all()):
+        warnings.warn(
+            f"{name}: the inverse has not converged for {int((~done).sum())} of {done.numel()} "
+            f"elements after {MOST_STEPS} steps",
+            ConvergenceWarning,
+            stacklevel=2,
+        )

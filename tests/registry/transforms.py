@@ -1,0 +1,80 @@
+"""Linear transforms, scalings, compositions, and a user's coupling."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from diffeo import transforms, univariates
+from registry.entry import BOTH, HIDDEN, Entry
+from registry.supports import scalar_supports
+from registry.users import own_coupling
+
+
+def _data(features: int) -> Tensor:
+    return torch.randn(200, features) * torch.arange(1, features + 1) + 3
+
+
+def _initialized(layer: Any) -> Any:
+    layer.initialize(_data(layer.in_shape[0]))
+    return layer
+
+
+TRANSFORMS: list[Entry] = [
+    Entry("Coupling of a user's network", (transforms.Coupling,), own_coupling, contexts=BOTH),
+    Entry("LU", (transforms.LU,), lambda d, c: transforms.LU(d), identity=True),
+    Entry(
+        "Permutation",
+        (transforms.Permutation,),
+        lambda d, c: transforms.Permutation([*range(1, d), 0]),
+    ),
+    Entry("Reverse", (transforms.Reverse,), lambda d, c: transforms.Reverse(d)),
+    Entry("ActNorm", (transforms.ActNorm,), lambda d, c: transforms.ActNorm(d), identity=True),
+    Entry(
+        "ActNorm of data", (transforms.ActNorm,), lambda d, c: _initialized(transforms.ActNorm(d))
+    ),
+    Entry(
+        "Standardize",
+        (transforms.Standardize,),
+        lambda d, c: transforms.Standardize(d),
+        identity=True,
+    ),
+    Entry(
+        "Standardize of data",
+        (transforms.Standardize,),
+        lambda d, c: _initialized(transforms.Standardize(d)),
+    ),
+    Entry(
+        "Constrain", (transforms.Constrain,), lambda d, c: transforms.Constrain(scalar_supports(d))
+    ),
+    Entry(
+        "Sequential",
+        (transforms.Sequential,),
+        lambda d, c: transforms.Sequential(
+            transforms.LU(d),
+            transforms.Coupling(d, univariates.Affine(), context=c, hidden=HIDDEN),
+            transforms.Reverse(d),
+            transforms.ActNorm(d),
+        ),
+        contexts=BOTH,
+    ),
+    Entry(
+        "Inverse of an autoregression",
+        (transforms.Inverse,),
+        lambda d, c: transforms.Inverse(
+            transforms.MaskedAutoregressive(
+                d,
+                univariates.Affine(),
+                order=[*range(1, d), 0],
+                context=c,
+                hidden=HIDDEN,
+            )
+        ),
+        contexts=BOTH,
+        identity=True,
+        # as MaskedAutoregressive
+        single_tolerance=1e-4,
+    ),
+]
