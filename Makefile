@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PEERS := .venv-peers
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test test-slow bench bench-peers clean
+.PHONY: demo test test-slow test-peers bench bench-peers clean
 
 demo: $(VENV)/demo
 	$(BIN)/python examples/power_plant.py
@@ -18,6 +18,10 @@ test: $(VENV)/dev
 
 test-slow: $(VENV)/dev
 	$(BIN)/pytest -m slow
+
+# the same formulae in other libraries, on the same parameters
+test-peers: $(PEERS)/ready
+	JAX_PLATFORMS=cpu $(PEERS)/bin/python -m pytest -W ignore tests/peers
 
 # every table under benchmarks/results that needs no other library
 bench: $(VENV)/dev
@@ -48,7 +52,7 @@ $(VENV)/dev: $(VENV)/torch pyproject.toml
 $(PEERS)/ready: pyproject.toml
 	$(PYTHON) -m venv $(PEERS)
 	$(PEERS)/bin/python -m pip install --quiet torch==2.13.0
-	$(PEERS)/bin/python -m pip install --quiet --editable '.[peers]'
+	$(PEERS)/bin/python -m pip install --quiet --editable '.[peers]' pytest
 	touch $@
 
 clean:

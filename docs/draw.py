@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import matplotlib
 
@@ -18,15 +20,16 @@ def pages() -> list[Path]:
 
 
 def run(page: Path) -> None:
-    """Run a page's blocks in one namespace; pictures go to img/ in the working directory."""
+    """Run a page's blocks as one module; pictures go to img/ in the working directory."""
     text = page.read_text("utf-8")
     Path("img").mkdir(exist_ok=True)
-    namespace: dict[str, object] = {"__name__": page.stem}
+    # torch.compile looks for the globals of what it traces in a module
+    module = sys.modules[page.stem] = ModuleType(page.stem)
     for block in BLOCK.finditer(text):
         # blank lines in front, so that a traceback shows the line of the page
         line = text[: block.start(1)].count("\n")
         code = compile("\n" * line + block.group(1), str(page), "exec")
-        exec(code, namespace)  # noqa: S102 - our own pages
+        exec(code, module.__dict__)  # noqa: S102 - our own pages
 
 
 if __name__ == "__main__":
