@@ -1,4 +1,4 @@
-"""Linear transforms, scalings, compositions, and a user's coupling."""
+"""Scalings, compositions, and a user's coupling."""
 
 from __future__ import annotations
 
@@ -24,13 +24,6 @@ def _initialized(layer: Any) -> Any:
 
 TRANSFORMS: list[Entry] = [
     Entry("Coupling of a user's network", (transforms.Coupling,), own_coupling, contexts=BOTH),
-    Entry("LU", (transforms.LU,), lambda d, c: transforms.LU(d), identity=True),
-    Entry(
-        "Permutation",
-        (transforms.Permutation,),
-        lambda d, c: transforms.Permutation([*range(1, d), 0]),
-    ),
-    Entry("Reverse", (transforms.Reverse,), lambda d, c: transforms.Reverse(d)),
     Entry("ActNorm", (transforms.ActNorm,), lambda d, c: transforms.ActNorm(d), identity=True),
     Entry(
         "ActNorm of data", (transforms.ActNorm,), lambda d, c: _initialized(transforms.ActNorm(d))

@@ -1,0 +1,30 @@
+"""Linear transforms."""
+
+from __future__ import annotations
+
+from diffeo import transforms
+from registry.entry import Entry
+
+TRANSFORMS: list[Entry] = [
+    Entry("LU", (transforms.LU,), lambda d, c: transforms.LU(d), identity=True),
+    Entry(
+        "Permutation",
+        (transforms.Permutation,),
+        lambda d, c: transforms.Permutation([*range(1, d), 0]),
+    ),
+    Entry("Reverse", (transforms.Reverse,), lambda d, c: transforms.Reverse(d)),
+    Entry(
+        "Householder",
+        (transforms.Householder,),
+        lambda d, c: transforms.Householder(d),
+        identity=True,
+    ),
+    Entry(
+        "Householder of 3 reflections",
+        (transforms.Householder,),
+        lambda d, c: transforms.Householder(d, 3),
+        quick=(1, 3),
+    ),
+    Entry("Rotation", (transforms.Rotation,), lambda d, c: transforms.Rotation(d), identity=True),
+    Entry("Cayley", (transforms.Cayley,), lambda d, c: transforms.Cayley(d), identity=True),
+]
