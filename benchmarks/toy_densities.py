@@ -1,4 +1,4 @@
-"""The eight 2-D toy densities of the field, with generators and exact log-densities.
+"""The eight 2-D toy densities of the field and a 1-D one: generators, exact log-densities.
 
 The generators follow the descriptions in the FFJORD paper's experiments (Grathwohl et al., 2018,
 arXiv:1810.01367); the log-densities are mixtures, Bessel functions, or one-dimensional quadratures
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-__all__ = ["TOYS", "Toy"]
+__all__ = ["BIMODAL", "TOYS", "Toy"]
 
 Generate = Callable[[int, torch.Generator], Tensor]
 LogDensity = Callable[[Tensor], Tensor]
@@ -51,7 +51,8 @@ def _mixture_log_prob(x: Tensor, centres: Tensor, sd: float) -> Tensor:
     for rows in x.split(2000):
         square = ((rows[:, None] - centres[None]) ** 2).sum(-1)
         parts.append(torch.logsumexp(-square / (2 * sd**2), dim=1))
-    return torch.cat(parts) - math.log(len(centres)) - math.log(2 * math.pi * sd**2)
+    volume = x.shape[1] / 2 * math.log(2 * math.pi * sd**2)
+    return torch.cat(parts) - math.log(len(centres)) - volume
 
 
 # -- eight Gaussians: radius 4, sd 0.5, all divided by 1.414 -------------------------------------
@@ -208,6 +209,18 @@ def _pinwheel_rows(x: Tensor, grid: int = 128) -> Tensor:
     density = torch.exp(-square / 2) / (2 * math.pi * _RADIAL * _TANGENTIAL * _BLADES * slope)
     return torch.zeros(len(x), dtype=x.dtype).index_add_(0, row, density).log()
 
+
+# -- one dimension: two normals ------------------------------------------------------------------
+
+_TWO = torch.tensor([[-2.0], [2.0]], dtype=torch.float64)
+
+
+def _bimodal(n: int, generator: torch.Generator) -> Tensor:
+    noise = torch.randn(n, 1, generator=generator, dtype=torch.float64)
+    return _TWO[_choice(n, 2, generator)] + 0.5 * noise
+
+
+BIMODAL = Toy(_bimodal, lambda x: _mixture_log_prob(x, _TWO, 0.5))
 
 TOYS: dict[str, Toy] = {
     "8gaussians": Toy(_eight_gaussians, _eight_gaussians_log_prob),

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from diffeo import roots
+from diffeo import roots, transforms, univariates
+from diffeo.audit import perturbed
 from diffeo.errors import ConvergenceWarning
 from diffeo.roots import invert_increasing
 
@@ -58,6 +59,14 @@ def test_it_traces_as_one_graph() -> None:
     y, a = torch.randn(9, dtype=torch.float64), torch.rand(9, dtype=torch.float64)
     traced = torch.compile(_invert, fullgraph=True, backend="eager")
     assert torch.allclose(traced(y, a)[0], _invert(y, a)[0], atol=1e-14)
+
+
+def test_the_residual_is_a_tensor_of_batch_shape() -> None:
+    layer = perturbed(transforms.MaskedAutoregressive(3, univariates.Affine(), context=2)).float()
+    y, context = 100 * torch.randn(4, 1, 3), torch.randn(5, 2)
+    residual = layer.residual(y, context)
+    assert residual.shape == (4, 5)
+    assert 0 < float(residual.max()) < 1e-4
 
 
 def test_non_convergence_is_a_warning_by_name(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -70,6 +70,20 @@ class Transform(Described, nn.Module, ABC):
             ``x`` (*batch, *in_shape) and ``ladj`` (*batch), the log absolute determinant of dx/dy.
         """
 
+    def residual(self, y: Tensor, context: Tensor | None = None) -> Tensor:
+        """How well the inverse of ``y`` returns to it, for inverses that are found numerically.
+
+        Args:
+            y: (*batch, *out_shape).
+            context: (*batch, context), broadcast against the batch of ``y``.
+
+        Returns:
+            (*batch): the largest |forward(inverse(y)) - y| / (1 + |y|) of each event.
+        """
+        again, ladj = self(self.inverse(y, context)[0], context)
+        error = (again - y).abs() / (1 + y.abs())
+        return error.flatten(ladj.ndim).amax(-1)
+
     def initialize(self, y: Tensor, context: Tensor | None = None) -> None:
         """Set what depends on data (ActNorm, Standardize) from a batch ``y`` of data, once.
 
