@@ -18,7 +18,7 @@ from diffeo.audit.shapes import Map, misshapen, take
 from diffeo.errors import ContextError, ShapeError
 from diffeo.supports import Real, Support
 from diffeo.transform import Transform
-from diffeo.univariates import RationalQuadraticSpline
+from diffeo.univariates.spline import Spline
 
 __all__ = ["check_transform"]
 
@@ -309,9 +309,9 @@ class _TransformAudit:
                 rows.append(torch.full_like(inner[:1], knot))
         return torch.cat(rows) if isinstance(support, Real) else inner
 
-    def splines(self) -> list[RationalQuadraticSpline]:
+    def splines(self) -> list[Spline]:
         found = (getattr(module, "univariate", None) for module in self.exact.modules())
-        return [u for u in found if isinstance(u, RationalQuadraticSpline)]
+        return [u for u in found if isinstance(u, Spline)]
 
     def gradients(self, place: Callable[[Support, Tensor], Tensor]) -> Finding:
         found = []

@@ -2,7 +2,7 @@
 
 from diffeo.univariates.affine import Affine, Shift
 from diffeo.univariates.elementary import Exp, Sigmoid, Softplus, Tanh
-from diffeo.univariates.splines import RationalQuadraticSpline
+from diffeo.univariates.rational_quadratic import RationalQuadraticSpline
 from diffeo.univariates.univariate import Univariate
 
 __all__ = [
