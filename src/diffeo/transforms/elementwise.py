@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
 from diffeo.checks import check_batch, check_features
-from diffeo.nets import MLP, ResidualMLP
 from diffeo.supports import Support
-from diffeo.transform import Transform
-from diffeo.transforms.placement import check_conditioner
+from diffeo.transforms.amortised import Amortised
 from diffeo.univariates.univariate import Univariate
 
 __all__ = ["Elementwise"]
 
 
-class Elementwise(Transform):
+class Elementwise(Amortised):
     """y_i = g(x_i; p_i), with parameters p_i that are learned, or predicted from context.
 
     Args:
@@ -61,43 +58,29 @@ class Elementwise(Transform):
         self.domain: Support = univariate.domain
         self.codomain: Support = univariate.codomain
         self.compiles = univariate.compiles
-        self.conditioner: nn.Module | None = None
-        if univariate.num_params == 0:
-            return
-        self.context = context
-        outputs = univariate.num_params * math.prod(self.in_shape)
-        if conditioner is not None:
-            check_conditioner(self, conditioner, 0, outputs, context)
-            self.conditioner = conditioner
-        elif context:
-            network = ResidualMLP if residual else MLP
-            self.conditioner = network(0, outputs, hidden, context)
-        else:
-            self.params = nn.Parameter(torch.zeros(univariate.num_params, *self.in_shape))
+        if univariate.num_params:
+            zeros = torch.zeros(univariate.num_params, *self.in_shape)
+            self._learn(zeros, context, hidden, residual=residual, conditioner=conditioner)
 
-    def _params(self, x: Tensor, context: Tensor | None) -> Tensor:
-        count = self.univariate.num_params
-        if count == 0:
+    def _leading_params(self, x: Tensor, context: Tensor | None) -> Tensor:
+        """The parameters (num_params, *batch, *shape)."""
+        if self.univariate.num_params == 0:
             return x.new_empty(0, *x.shape)
-        if self.conditioner is None:
-            batch_ndim = x.ndim - len(self.in_shape)
-            return self.params.reshape(count, *(1,) * batch_ndim, *self.in_shape)
-        assert context is not None
-        out: Tensor = self.conditioner(context[..., :0], context)
-        params = out.unflatten(-1, (count, *self.in_shape)).movedim(context.ndim - 1, 0)
+        params = self._params(x, context)
+        params = params.movedim(params.ndim - 1 - len(self.in_shape), 0)
         # the context may have fewer batch axes than x, but the parameters' axis comes first
         missing = (1,) * (x.ndim + 1 - params.ndim)
-        return params.reshape(count, *missing, *params.shape[1:]).to(x.dtype)
+        return params.reshape(len(params), *missing, *params.shape[1:])
 
     def _reduce(self, dlog: Tensor) -> Tensor:
         return dlog.flatten(dlog.ndim - len(self.in_shape)).sum(-1)
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         x = check_batch(self, x, context, self.in_shape, self.context)
-        y, dlog = self.univariate.forward(x, self._params(x, context))
+        y, dlog = self.univariate.forward(x, self._leading_params(x, context))
         return y, self._reduce(dlog)
 
     def inverse(self, y: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         y = check_batch(self, y, context, self.in_shape, self.context)
-        x, dlog = self.univariate.inverse(y, self._params(y, context))
+        x, dlog = self.univariate.inverse(y, self._leading_params(y, context))
         return x, self._reduce(dlog)
