@@ -5,10 +5,15 @@ A public class that is not ``covered`` here fails ``test_registry.py``.
 
 from __future__ import annotations
 
-from registry import bases, linear, models, transforms, univariates
+from registry import bases, linear, models, multivariate, transforms, univariates
 from registry.entry import Entry, cases
 
 __all__ = ["DENSITIES", "TRANSFORMS", "Entry", "cases"]
 
-TRANSFORMS: list[Entry] = [*univariates.TRANSFORMS, *transforms.TRANSFORMS, *linear.TRANSFORMS]
+TRANSFORMS: list[Entry] = [
+    *univariates.TRANSFORMS,
+    *transforms.TRANSFORMS,
+    *linear.TRANSFORMS,
+    *multivariate.TRANSFORMS,
+]
 DENSITIES: list[Entry] = [*models.DENSITIES, *bases.DENSITIES]

@@ -6,25 +6,43 @@ from diffeo.transforms.compose import Inverse, Sequential
 from diffeo.transforms.constrain import Constrain
 from diffeo.transforms.coupling import Coupling
 from diffeo.transforms.elementwise import Elementwise
+from diffeo.transforms.factored import QR, SVD
+from diffeo.transforms.low_rank import LowRankPlusDiagonal
 from diffeo.transforms.lu import LU
+from diffeo.transforms.matrix_exponential import MatrixExponential
 from diffeo.transforms.orthogonal import Cayley, Householder, Rotation
 from diffeo.transforms.permutations import Permutation, Reverse
+from diffeo.transforms.planar import Planar
+from diffeo.transforms.radial import Radial
 from diffeo.transforms.scaling import ActNorm, Standardize
+from diffeo.transforms.triangular import Triangular
+from diffeo.transforms.wavelets import DCT, Haar
+from diffeo.transforms.sylvester import Sylvester
 
 __all__ = [
+    "DCT",
     "LU",
+    "QR",
+    "SVD",
     "ActNorm",
     "Cayley",
     "Constrain",
     "Coupling",
     "Elementwise",
+    "Haar",
     "Householder",
     "Inverse",
+    "LowRankPlusDiagonal",
     "MaskedAutoregressive",
+    "MatrixExponential",
     "Permutation",
+    "Planar",
+    "Radial",
     "Reverse",
     "Rotation",
     "Sequential",
     "Standardize",
+    "Sylvester",
     "Transform",
+    "Triangular",
 ]

@@ -1,0 +1,49 @@
+"""Planar, radial, Sylvester, block-autoregressive and Hamiltonian layers, and their models."""
+
+from __future__ import annotations
+
+from diffeo import transforms
+from registry.entry import BOTH, HIDDEN, Entry
+
+TRANSFORMS: list[Entry] = [
+    Entry(
+        "Planar",
+        (transforms.Planar,),
+        lambda d, c: transforms.Planar(d, context=c, hidden=HIDDEN),
+        contexts=BOTH,
+        identity=True,
+    ),
+    Entry(
+        "Radial",
+        (transforms.Radial,),
+        lambda d, c: transforms.Radial(d, context=c, hidden=HIDDEN),
+        contexts=BOTH,
+        identity=True,
+    ),
+    Entry(
+        "Sylvester orthogonal",
+        (transforms.Sylvester,),
+        lambda d, c: transforms.Sylvester(d, rank=(d + 1) // 2, context=c, hidden=HIDDEN),
+        contexts=BOTH,
+        identity=True,
+        quick=(1, 3),
+    ),
+    Entry(
+        "Sylvester householder",
+        (transforms.Sylvester,),
+        lambda d, c: transforms.Sylvester(
+            d, "householder", reflections=2, context=c, hidden=HIDDEN
+        ),
+        contexts=BOTH,
+        identity=True,
+        quick=(3,),
+    ),
+    Entry(
+        "Sylvester triangular",
+        (transforms.Sylvester,),
+        lambda d, c: transforms.Sylvester(d, "triangular", context=c, hidden=HIDDEN),
+        contexts=BOTH,
+        identity=True,
+        quick=(3,),
+    ),
+]
