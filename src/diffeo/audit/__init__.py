@@ -1,7 +1,7 @@
 """Audits: a transform or a density compared with what its contract promises."""
 
 from diffeo.audit.copies import perturbed
-from diffeo.audit.densities import check_flow
+from diffeo.audit.flows import check_flow
 from diffeo.audit.report import Check, Report
 from diffeo.audit.transforms import check_transform
 
