@@ -46,4 +46,11 @@ TRANSFORMS: list[Entry] = [
         identity=True,
         quick=(3,),
     ),
+    Entry(
+        "BlockAutoregressive",
+        (transforms.BlockAutoregressive,),
+        lambda d, c: transforms.BlockAutoregressive(d, hidden=(8, 8), context=c),
+        contexts=BOTH,
+        quick=(1, 3),
+    ),
 ]

@@ -2,6 +2,7 @@
 
 from diffeo.transform import Transform
 from diffeo.transforms.autoregressive import MaskedAutoregressive
+from diffeo.transforms.block_autoregressive import BlockAutoregressive
 from diffeo.transforms.compose import Inverse, Sequential
 from diffeo.transforms.constrain import Constrain
 from diffeo.transforms.coupling import Coupling
@@ -15,9 +16,9 @@ from diffeo.transforms.permutations import Permutation, Reverse
 from diffeo.transforms.planar import Planar
 from diffeo.transforms.radial import Radial
 from diffeo.transforms.scaling import ActNorm, Standardize
+from diffeo.transforms.sylvester import Sylvester
 from diffeo.transforms.triangular import Triangular
 from diffeo.transforms.wavelets import DCT, Haar
-from diffeo.transforms.sylvester import Sylvester
 
 __all__ = [
     "DCT",
@@ -25,6 +26,7 @@ __all__ = [
     "QR",
     "SVD",
     "ActNorm",
+    "BlockAutoregressive",
     "Cayley",
     "Constrain",
     "Coupling",
