@@ -27,4 +27,23 @@ TRANSFORMS: list[Entry] = [
     ),
     Entry("Rotation", (transforms.Rotation,), lambda d, c: transforms.Rotation(d), identity=True),
     Entry("Cayley", (transforms.Cayley,), lambda d, c: transforms.Cayley(d), identity=True),
+    Entry(
+        "MatrixExponential",
+        (transforms.MatrixExponential,),
+        lambda d, c: transforms.MatrixExponential(d),
+        identity=True,
+    ),
+    Entry(
+        "Triangular", (transforms.Triangular,), lambda d, c: transforms.Triangular(d), identity=True
+    ),
+    Entry("QR", (transforms.QR,), lambda d, c: transforms.QR(d), identity=True),
+    Entry("SVD", (transforms.SVD,), lambda d, c: transforms.SVD(d), identity=True),
+    Entry(
+        "LowRankPlusDiagonal",
+        (transforms.LowRankPlusDiagonal,),
+        lambda d, c: transforms.LowRankPlusDiagonal(d, rank=(d + 1) // 2),
+        identity=True,
+    ),
+    Entry("Haar", (transforms.Haar,), lambda d, c: transforms.Haar(d)),
+    Entry("DCT", (transforms.DCT,), lambda d, c: transforms.DCT(d)),
 ]

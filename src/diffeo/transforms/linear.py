@@ -1,17 +1,16 @@
-"""What the linear transforms share: precision, triangular systems, orthogonal matrices."""
+"""What the linear transforms share: precision, triangular systems, y = M x + b."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 
 import torch
-from torch import Tensor
-from torch.nn import functional as F
+from torch import Tensor, nn
 
 from diffeo.checks import check_event, check_features
 from diffeo.transform import Transform
 
-__all__ = ["OrthogonalMap", "full_precision", "solve_from_right", "solve_triangle"]
+__all__ = ["LinearMap", "full_precision", "solve_from_right", "solve_triangle"]
 
 
 def full_precision(x: Tensor) -> torch.autocast:
@@ -40,27 +39,38 @@ def solve_from_right(x: Tensor, triangle: Tensor, *, upper: bool) -> Tensor:
     return flat.t().reshape(x.shape)
 
 
-class OrthogonalMap(Transform):
-    """y = Q x for an orthogonal matrix Q; the inverse is x = Q^T y, both ladj are 0.
+class LinearMap(Transform):
+    """y = M x + b for an invertible matrix M; the ladj is log |det M|.
 
     Args:
         features: number of features D.
+        shift: whether there is a learned b, which starts at 0.
     """
 
-    def __init__(self, features: int) -> None:
+    shift: nn.Parameter | None
+
+    def __init__(self, features: int, *, shift: bool) -> None:
         check_features(type(self).__name__, features)
         super().__init__((features,))
+        self.shift = nn.Parameter(torch.zeros(features)) if shift else None
 
     @abstractmethod
-    def matrix(self) -> Tensor:
-        """Q (D, D)."""
+    def _multiply(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """M x for x (*batch, D), and log |det M|."""
+
+    @abstractmethod
+    def _solve(self, y: Tensor) -> tuple[Tensor, Tensor]:
+        """M^-1 y for y (*batch, D), and log |det M|."""
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         check_event(self, x, self.in_shape)
         with full_precision(x):
-            return F.linear(x, self.matrix()), x.new_zeros(x.shape[:-1])
+            y, log_det = self._multiply(x)
+            y = y if self.shift is None else y + self.shift
+            return y, log_det.expand(x.shape[:-1])
 
     def inverse(self, y: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         check_event(self, y, self.in_shape)
         with full_precision(y):
-            return F.linear(y, self.matrix().t()), y.new_zeros(y.shape[:-1])
+            x, log_det = self._solve(y if self.shift is None else y - self.shift)
+            return x, -log_det.expand(y.shape[:-1])

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from diffeo.checks import check_event, check_features
 from diffeo.errors import ShapeError
-from diffeo.transform import Transform
-from diffeo.transforms.linear import OrthogonalMap, full_precision, solve_triangle
+from diffeo.transforms.linear import LinearMap, solve_triangle
 from diffeo.univariates.bounded import soft_bound
 
 __all__ = ["Cayley", "Householder", "Rotation", "householder_matrix", "paired_vectors", "reflect"]
@@ -67,9 +67,22 @@ def householder_matrix(vectors: Tensor) -> Tensor:
     return eye - units.mT @ _weights(units, units, reverse=False)
 
 
-def paired_vectors(features: int, reflections: int) -> Tensor:
-    """Random vectors (reflections, features) in equal pairs, whose reflections cancel."""
-    return torch.randn((reflections + 1) // 2, features).repeat_interleave(2, dim=0)[:reflections]
+def paired_vectors(part: object, features: int, reflections: int | None) -> Tensor:
+    """Random vectors (reflections, D) in equal pairs, whose reflections cancel.
+
+    Args:
+        part: whose error message it is.
+        features: D.
+        reflections: by default the largest even number up to D (and at least 2), which is enough
+            for every rotation.
+
+    Raises:
+        ShapeError: fewer than one reflection.
+    """
+    count = max(features - features % 2, 2) if reflections is None else reflections
+    if count < 1:
+        raise ShapeError(f"{type(part).__name__}: reflections must be at least 1, got {count}")
+    return torch.randn((count + 1) // 2, features).repeat_interleave(2, dim=0)[:count]
 
 
 def _unit(vectors: Tensor) -> Tensor:
@@ -89,7 +102,7 @@ def _weights(units: Tensor, projections: Tensor, reverse: bool) -> Tensor:
     return solve_triangle(triangle, projections, upper=reverse)
 
 
-class Householder(Transform):
+class Householder(LinearMap):
     """y = H_n ... H_1 x, a product of the reflections H_i = I - 2 v_i v_i^T / |v_i|^2.
 
     An even number of reflections makes a rotation, an odd one turns the orientation; both ladj
@@ -118,29 +131,40 @@ class Householder(Transform):
     """
 
     def __init__(self, features: int, reflections: int | None = None) -> None:
-        check_features("Householder", features)
-        super().__init__((features,))
-        count = max(features - features % 2, 2) if reflections is None else reflections
-        if count < 1:
-            raise ShapeError(f"Householder: reflections must be at least 1, got {count}")
-        self.vectors = nn.Parameter(paired_vectors(features, count))
+        super().__init__(features, shift=False)
+        self.vectors = nn.Parameter(paired_vectors(self, features, reflections))
 
     def matrix(self) -> Tensor:
         """The orthogonal matrix (D, D) of ``forward``."""
         return householder_matrix(self.vectors)
 
-    def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        check_event(self, x, self.in_shape)
-        with full_precision(x):
-            return reflect(x, self.vectors), x.new_zeros(x.shape[:-1])
+    def _multiply(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return reflect(x, self.vectors), x.new_zeros(())
 
-    def inverse(self, y: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        check_event(self, y, self.in_shape)
-        with full_precision(y):
-            return reflect(y, self.vectors, reverse=True), y.new_zeros(y.shape[:-1])
+    def _solve(self, y: Tensor) -> tuple[Tensor, Tensor]:
+        return reflect(y, self.vectors, reverse=True), y.new_zeros(())
 
 
-class Rotation(OrthogonalMap):
+class _Rotation(LinearMap):
+    """y = Q x for a rotation Q that is made from a skew matrix."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__(features, shift=False)
+        # the strict lower triangle is the skew matrix's
+        self.weight = nn.Parameter(torch.zeros(features, features))
+
+    @abstractmethod
+    def matrix(self) -> Tensor:
+        """The orthogonal matrix (D, D) of ``forward``."""
+
+    def _multiply(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return F.linear(x, self.matrix()), x.new_zeros(())
+
+    def _solve(self, y: Tensor) -> tuple[Tensor, Tensor]:
+        return F.linear(y, self.matrix().t()), y.new_zeros(())
+
+
+class Rotation(_Rotation):
     """y = exp(A) x with A^T = -A, which reaches every rotation; both ladj are 0.
 
     The entries of A are 2 pi tanh(a / 2 pi). Starts at the identity. Either direction costs a
@@ -163,16 +187,11 @@ class Rotation(OrthogonalMap):
         tensor([1., 1.])
     """
 
-    def __init__(self, features: int) -> None:
-        super().__init__(features)
-        # the strict lower triangle is A's
-        self.weight = nn.Parameter(torch.zeros(features, features))
-
     def matrix(self) -> Tensor:
         return torch.linalg.matrix_exp(_skew(soft_bound(self.weight, ANGLE_BOUND)))
 
 
-class Cayley(OrthogonalMap):
+class Cayley(_Rotation):
     """y = (I - A)(I + A)^-1 x with A^T = -A, a rotation without half turns; both ladj are 0.
 
     The entries of A are 100 tanh(a / 100). I + A is never singular, because the eigenvalues of A
@@ -195,11 +214,6 @@ class Cayley(OrthogonalMap):
         >>> diffeo.transforms.Cayley(2)(torch.ones(2))[0].detach()
         tensor([1., 1.])
     """
-
-    def __init__(self, features: int) -> None:
-        super().__init__(features)
-        # the strict lower triangle is A's
-        self.weight = nn.Parameter(torch.zeros(features, features))
 
     def matrix(self) -> Tensor:
         skew = _skew(soft_bound(self.weight, CAYLEY_BOUND))
