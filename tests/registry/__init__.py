@@ -5,15 +5,16 @@ A public class that is not ``covered`` here fails ``test_registry.py``.
 
 from __future__ import annotations
 
-from registry import bases, linear, models, multivariate, transforms, univariates
+from registry import bases, linear, models, multivariate, splines, transforms, univariates
 from registry.entry import Entry, cases
 
 __all__ = ["DENSITIES", "TRANSFORMS", "Entry", "cases"]
 
 TRANSFORMS: list[Entry] = [
     *univariates.TRANSFORMS,
+    *splines.TRANSFORMS,
     *transforms.TRANSFORMS,
     *linear.TRANSFORMS,
     *multivariate.TRANSFORMS,
 ]
-DENSITIES: list[Entry] = [*models.DENSITIES, *bases.DENSITIES]
+DENSITIES: list[Entry] = [*models.DENSITIES, *multivariate.DENSITIES, *bases.DENSITIES]

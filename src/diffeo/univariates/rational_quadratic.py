@@ -78,14 +78,8 @@ class RationalQuadraticSpline(Spline):
         11
     """
 
-    def __init__(
-        self,
-        bins: int = 8,
-        interval: tuple[float, float] = (-5.0, 5.0),
-        min_fraction: float = 1e-3,
-    ) -> None:
-        super().__init__(bins, interval, min_fraction)
-        self.num_params = 3 * bins - 1
+    per_bin = 3
+    fixed = 1
 
     def _tables(self, params: Tensor) -> Tensor:
         split = 2 * self.bins

@@ -28,6 +28,9 @@ class Spline(Univariate):
     """
 
     fewest_bins: int = 2
+    # num_params = per_bin * bins - fixed
+    per_bin: int = 0
+    fixed: int = 0
 
     def __init__(
         self,
@@ -48,6 +51,7 @@ class Spline(Univariate):
         self.bins = bins
         self.low, self.high = box.low, box.high
         self.min_fraction = min_fraction
+        self.num_params = self.per_bin * bins - self.fixed
 
     @abstractmethod
     def _tables(self, params: Tensor) -> Tensor:
