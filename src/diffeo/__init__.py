@@ -9,7 +9,17 @@ from diffeo.audit import check_flow, check_transform
 from diffeo.flow import Flow
 from diffeo.mixture import Ensemble, Mixture
 from diffeo.model import load
-from diffeo.models import IAF, MAF, NICE, NSF, RealNVP
+from diffeo.models import (
+    BNAF,
+    IAF,
+    MAF,
+    NICE,
+    NSF,
+    PlanarFlow,
+    RadialFlow,
+    RealNVP,
+    SylvesterFlow,
+)
 from diffeo.models.fitting import fit
 from diffeo.report import plot_density, plot_pairs
 from diffeo.supports import interval, positive, real
@@ -17,6 +27,7 @@ from diffeo.transforms import Inverse, Sequential
 from diffeo.version import __version__
 
 __all__ = [
+    "BNAF",
     "IAF",
     "MAF",
     "NICE",
@@ -25,8 +36,11 @@ __all__ = [
     "Flow",
     "Inverse",
     "Mixture",
+    "PlanarFlow",
+    "RadialFlow",
     "RealNVP",
     "Sequential",
+    "SylvesterFlow",
     "__version__",
     "bases",
     "check_flow",

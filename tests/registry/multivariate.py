@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import diffeo
 from diffeo import transforms
 from registry.entry import BOTH, HIDDEN, Entry
+from registry.models import SMALL, models
 
 TRANSFORMS: list[Entry] = [
     Entry(
@@ -53,4 +55,19 @@ TRANSFORMS: list[Entry] = [
         contexts=BOTH,
         quick=(1, 3),
     ),
+]
+
+DENSITIES: list[Entry] = [
+    *models(diffeo.PlanarFlow),
+    *models(diffeo.RadialFlow),
+    *models(diffeo.SylvesterFlow, quick=(1, 3)),
+    Entry(
+        "SylvesterFlow triangular",
+        (diffeo.SylvesterFlow,),
+        lambda d, c: diffeo.SylvesterFlow(d, kind="triangular", context=c, **SMALL),
+        features=(1, 3),
+        contexts=BOTH,
+        quick=(3,),
+    ),
+    *models(diffeo.BNAF, hidden=(8, 8), quick=(1, 3)),
 ]

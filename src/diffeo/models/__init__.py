@@ -1,7 +1,20 @@
 """Named architectures."""
 
 from diffeo.models.affine import IAF, MAF, NICE, RealNVP
+from diffeo.models.bnaf import BNAF
 from diffeo.models.names import model_class
 from diffeo.models.nsf import NSF
+from diffeo.models.residual_classics import PlanarFlow, RadialFlow, SylvesterFlow
 
-__all__ = ["IAF", "MAF", "NICE", "NSF", "RealNVP", "model_class"]
+__all__ = [
+    "BNAF",
+    "IAF",
+    "MAF",
+    "NICE",
+    "NSF",
+    "PlanarFlow",
+    "RadialFlow",
+    "RealNVP",
+    "SylvesterFlow",
+    "model_class",
+]

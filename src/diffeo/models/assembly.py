@@ -13,7 +13,7 @@ from diffeo.density import Density
 from diffeo.errors import ShapeError
 from diffeo.flow import Flow
 from diffeo.nets import StandardizeContext
-from diffeo.supports import Real, Support
+from diffeo.supports import Features, Real, Support
 from diffeo.transform import Transform
 from diffeo.transforms import (
     Constrain,
@@ -32,6 +32,7 @@ __all__ = [
     "Supports",
     "autoregressions",
     "couplings",
+    "supports_of",
     "warn_if_affine_in_one_dimension",
 ]
 
@@ -44,13 +45,14 @@ class LayeredFlow(Flow):
     """A flow of like layers, then Standardize, then the features' supports.
 
     Args:
-        features: number of features D.
+        features: number of columns of data.
         build: makes layer i of the base-to-data stack, given i and the width of its events.
         layers: how many.
         context: width of the context; it is standardised before the layers see it.
-        supports: one support for all features, or one a feature; None for the reals.
+        supports: one support for all features, or supports side by side; None for the reals.
         base: density of the noise; by default a standard normal.
         seed: seed of the initial weights; None draws from torch's global generator.
+        ends: what stands on the data's side in place of Standardize and Constrain.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class LayeredFlow(Flow):
         supports: Supports,
         base: Density | None,
         seed: int | None,
+        ends: Sequence[Transform] | None = None,
     ) -> None:
         name = type(self).__name__
         check_features(name, features)
@@ -70,27 +73,47 @@ class LayeredFlow(Flow):
             raise ShapeError(f"{name}: layers must be at least 1, got {layers}")
         if context < 0:
             raise ShapeError(f"{name}: context must be a width >= 0, got {context}")
+        each = supports_of(name, features, supports)
+        width = sum(s.free for s in each) if each else features
         # a seed must not disturb the caller's random state
         with torch.random.fork_rng(devices=[], enabled=seed is not None):
             if seed is not None:
                 torch.manual_seed(seed)
-            stack = [build(i, features) for i in range(layers)]
+            stack = [build(i, width) for i in range(layers)]
+        if ends is None:
+            ends = [Standardize(width), *([Constrain(each)] if each else [])]
         super().__init__(
-            StandardNormal(features) if base is None else base,
-            Sequential(*stack, Standardize(features), *_onto(name, features, supports)),
+            StandardNormal(width) if base is None else base,
+            Sequential(*stack, *ends),
             StandardizeContext(context) if context else None,
             context,
         )
 
 
-def _onto(name: str, features: int, supports: Supports) -> list[Transform]:
-    each = [supports] * features if isinstance(supports, Support) else list(supports or [])
-    if each and len(each) != features:
+def supports_of(name: str, features: int, supports: Supports) -> tuple[Support, ...]:
+    """The supports side by side of so many columns; none where all are the reals.
+
+    Raises:
+        ShapeError: supports of another number of columns than ``features``.
+    """
+    alone = isinstance(supports, Support)
+    given = [supports] if isinstance(supports, Support) else list(supports or [])
+    for support in given:
+        if not isinstance(support, Support):
+            raise ShapeError(
+                f"{name}: supports are objects such as diffeo.positive(), got {support!r}"
+            )
+    each = Features(given)
+    if alone and each.columns == 1:
+        each = Features(given * features)
+    if given and each.columns != features:
+        counts = ", ".join(f"{s!r} takes {s.columns}" for s in each.supports)
         raise ShapeError(
-            f"{name}: supports must be one support or one for each of {features} features, "
-            f"got {len(each)}"
+            f"{name}: supports must be one support or one for each of {features} features "
+            f"(a support of several columns counts as so many); "
+            f"these take {each.columns} columns: {counts}"
         )
-    return [] if all(isinstance(s, Real) for s in each) else [Constrain(each)]
+    return () if all(isinstance(s, Real) for s in each.supports) else each.supports
 
 
 def couplings(

@@ -10,12 +10,15 @@ from diffeo.errors import UnknownModelError
 from diffeo.flow import Flow
 from diffeo.mixture import Ensemble, Mixture
 from diffeo.models.affine import IAF, MAF, NICE, RealNVP
+from diffeo.models.bnaf import BNAF
 from diffeo.models.nsf import NSF
+from diffeo.models.residual_classics import PlanarFlow, RadialFlow, SylvesterFlow
 
 __all__ = ["model_class"]
 
 _MODELS: dict[str, type[Flow]] = {
-    cls.__name__.lower(): cls for cls in (IAF, MAF, NICE, NSF, RealNVP)
+    cls.__name__.lower(): cls
+    for cls in (BNAF, IAF, MAF, NICE, NSF, PlanarFlow, RadialFlow, RealNVP, SylvesterFlow)
 }
 storage.register(Flow, Mixture, Ensemble, *_MODELS.values())
 
