@@ -1,0 +1,283 @@
+"""SurjectiveFlow = density + surjections, for integers, categories and latent columns."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import operator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from diffeo.arrays import ArrayLike, is_tensor_like, like_input
+from diffeo.checks import check_batch
+from diffeo.density import Density, Seed, as_generator
+from diffeo.errors import ShapeError
+from diffeo.model import Model
+from diffeo.nets import StandardizeContext
+from diffeo.supports import Real, Support, parts_of
+from diffeo.supports.discrete import Discrete
+from diffeo.surjections import Surjection
+from diffeo.transform import Transform
+from diffeo.transforms import Standardize
+
+__all__ = ["SurjectiveFlow"]
+
+# events, counted with their draws, that are worked on at once
+CHUNK = 65_536
+
+
+class SurjectiveFlow(Model):
+    """A density carried to the data by surjections, which may be discrete, and transforms:
+
+        log p(x) >= E[log p(z) + sum of the layers' contributions],    z = inverse(x).
+
+    Where a layer's inverse draws, ``log_prob`` is a bound, new at each call unless it is given a
+    seed. With ``num_samples=k`` it is the importance-weighted bound, the log of the mean of k
+    draws of exp(...), which on average rises with k to log p(x); ``fit`` maximises the bound of
+    one draw. Discrete columns are measured by counting: exp(log_prob) is (a bound of) a
+    probability. Where only ``forward`` draws, as with Slice alone, ``log_prob`` is exact.
+
+    ``sample_and_log_prob`` gives samples, and the bound of one new draw at each.
+
+    Args:
+        density: density of z; its own ``log_prob`` must be no bound.
+        *layers: surjections and transforms, the one next to the density first, the one next to
+            the data last.
+
+    Attributes:
+        density, layers: as given.
+
+    Shapes: x (*batch, *event_shape of the last layer), context (*batch, context).
+
+    Raises:
+        ShapeError: no layers; event shapes, context widths or supports that do not fit.
+        ValueError: a density whose ``log_prob`` is a bound itself.
+
+    Reference: "SurVAE Flows: Surjections to Bridge the Gap between VAEs and Flows", Nielsen, Jaini,
+    Hoogeboom, Winther, Welling, 2020, arXiv:2007.02731; "Importance Weighted Autoencoders", Burda,
+    Grosse, Salakhutdinov, 2015, arXiv:1509.00519.
+
+    Example:
+        A table of a real column, a count and one of three categories:
+
+        >>> import torch, diffeo
+        >>> from diffeo.surjections import Argmax, VariationalDequantization
+        >>> dequantize = VariationalDequantization(
+        ...     [diffeo.real(), diffeo.integers(0), diffeo.categories(3)]
+        ... )
+        >>> argmax = Argmax(dequantize.domain)
+        >>> base = diffeo.NSF(features=5, supports=argmax.domain.supports)
+        >>> flow = diffeo.SurjectiveFlow(base, argmax, dequantize)
+        >>> flow.support, flow.exactness
+        ([real(), integers(0), categories(3)], 'bound')
+        >>> x = torch.tensor([[0.5, 7.0, 2.0], [0.5, 7.5, 2.0]])
+        >>> flow.log_prob(x, num_samples=100, seed=0).isfinite()
+        tensor([ True, False])
+    """
+
+    def __init__(self, density: Density, *layers: Surjection | Transform) -> None:
+        if not layers:
+            raise ShapeError("SurjectiveFlow needs at least one layer on its density")
+        if density.exactness == "bound":
+            raise ValueError(
+                f"SurjectiveFlow: the log_prob of its {type(density).__name__} is a bound itself; "
+                f"give one SurjectiveFlow all the layers"
+            )
+        for before, after in itertools.pairwise((density, *layers)):
+            _check_fit(before, after)
+        super().__init__(layers[-1].out_shape, _common_context(density, layers))
+        self.density = density
+        self.layers = nn.ModuleList(layers)
+        self.support = layers[-1].codomain
+        self.has_rsample = density.has_rsample and all(_carries_gradients(m) for m in layers)
+        self.compiles = density.compiles and all(m.compiles for m in layers)
+        found = {density.exactness, *(m.exactness for m in layers)}
+        self.exactness = next(kind for kind in ("bound", "estimate", "exact") if kind in found)
+
+    def arguments(self) -> dict[str, Any]:
+        return {"density": self.density, "layers": tuple(self.layers)}
+
+    def extra_repr(self) -> str:
+        return f"log_prob: {self.exactness}"
+
+    def log_prob(
+        self,
+        x: ArrayLike,
+        context: ArrayLike | None = None,
+        *,
+        num_samples: int = 1,
+        seed: Seed = None,
+    ) -> Any:
+        """The bound of log p(x | context) in nats; -inf outside the support, NaN where x is NaN.
+
+        Args:
+            x: (*batch, *event_shape), array or tensor.
+            context: (*batch, context), broadcast against the batch of ``x``.
+            num_samples: draws k of the importance-weighted bound.
+            seed: of the draws, an int or a ``torch.Generator``; None draws from torch's global
+                generator.
+
+        Returns:
+            (*batch): a tensor (with gradient) for tensors, a numpy array for arrays.
+
+        Raises:
+            ValueError: ``num_samples`` is not a whole number of at least 1.
+            As ``Density.log_prob``.
+        """
+        count = _whole(num_samples)
+        tensors = is_tensor_like(x, context)
+        with torch.set_grad_enabled(tensors and torch.is_grad_enabled()):
+            point, given = self._check_x(x), self._check_context(context)
+            point = check_batch(self, point, given, self.event_shape, self.context)
+            generator = as_generator(seed, self.like.device)
+            return like_input(self._mean_of_draws(point, given, count, generator), x, context)
+
+    def _mean_of_draws(
+        self, x: Tensor, context: Tensor | None, count: int, generator: torch.Generator | None
+    ) -> Tensor:
+        """log of the mean of ``count`` draws, of which as many at once as memory should hold."""
+        if count == 1 or self.exactness == "exact":
+            return self._one_draw(x, context, generator)
+        batch = x.shape[: x.ndim - len(self.event_shape)]
+        size = max(1, CHUNK // max(1, math.prod(batch)))
+        parts = []
+        for start in range(0, count, size):
+            copies = x.expand(min(size, count - start), *x.shape)
+            parts.append(self._one_draw(copies, context, generator).logsumexp(0))
+        return torch.stack(parts).logsumexp(0) - math.log(count)
+
+    def _one_draw(
+        self, x: Tensor, context: Tensor | None, generator: torch.Generator | None
+    ) -> Tensor:
+        nan = _any(x.isnan(), self.event_shape)
+        total, outside = torch.zeros_like(nan, dtype=x.dtype), torch.zeros_like(nan)
+        for layer in list(self.layers)[::-1]:
+            # a point outside is replaced before any formula sees it, so its gradient is 0, not NaN
+            bad = _any(~layer.codomain.contains(x), layer.out_shape)  # type: ignore[union-attr, operator]
+            outside = outside | bad
+            bad = bad.reshape(*bad.shape, *(1,) * len(layer.out_shape))  # type: ignore[arg-type]
+            x = torch.where(bad, layer.codomain.interior(x), x)  # type: ignore[union-attr, operator]
+            x, contribution = _inverse(layer, x, context, generator)
+            total = total + contribution
+        total = total + self.density._log_prob(x, context)
+        return torch.where(nan, torch.nan, torch.where(outside, -torch.inf, total))
+
+    def _log_prob(self, x: Tensor, context: Tensor | None) -> Tensor:
+        return self._one_draw(x, context, None)
+
+    def _rsample(
+        self, shape: tuple[int, ...], context: Tensor | None, generator: torch.Generator | None
+    ) -> Tensor:
+        x = self.density._rsample(shape, context, generator)
+        for layer in self.layers:
+            if isinstance(layer, Surjection):
+                x = layer(x, context, generator=generator)
+            else:
+                x, _ = layer(x, context)
+        return x
+
+    def _rsample_and_log_prob(
+        self, shape: tuple[int, ...], context: Tensor | None, generator: torch.Generator | None
+    ) -> tuple[Tensor, Tensor]:
+        # a new draw: the z behind the sample would make an upper bound
+        x = self._rsample(shape, context, generator)
+        return x, self._one_draw(x, context, generator)
+
+    def score(self, x: ArrayLike, context: ArrayLike | None = None) -> Any:
+        """The score, grad_x log p(x | context), where ``log_prob`` is exact; as ``Density.score``.
+
+        Raises:
+            TypeError: ``log_prob`` is a bound; its gradient is not the score.
+            As ``Density.score``.
+        """
+        if self.exactness == "bound":
+            raise TypeError(
+                "SurjectiveFlow: log_prob is a bound, and its gradient is not the score; "
+                "differentiate log_prob(x, num_samples=k) if an approximation will do"
+            )
+        return super().score(x, context)
+
+    def initialize(
+        self, x: Tensor, context: Tensor | None = None, *, standardize: bool = True
+    ) -> None:
+        if not standardize:
+            for module in self.modules():
+                if type(module) in (Standardize, StandardizeContext):
+                    module.initialized.fill_(True)  # type: ignore[union-attr, operator]
+        # of its own, so that the start of a fit does not depend on what was drawn before
+        generator = torch.Generator(x.device).manual_seed(0)
+        for layer in list(self.layers)[::-1]:
+            layer.initialize(x, context)  # type: ignore[operator]
+            x, _ = _inverse(layer, x, context, generator)
+        if isinstance(self.density, Model):
+            self.density.initialize(x, context, standardize=standardize)
+
+
+def _inverse(
+    layer: nn.Module, x: Tensor, context: Tensor | None, generator: torch.Generator | None
+) -> tuple[Tensor, Tensor]:
+    """z and the contribution of a surjection, or the ladj of a transform."""
+    if isinstance(layer, Surjection):
+        return layer.inverse(x, context, generator=generator)
+    result: tuple[Tensor, Tensor] = layer.inverse(x, context)  # type: ignore[operator]
+    return result
+
+
+def _any(each: Tensor, event_shape: Any) -> Tensor:
+    """Whether it holds anywhere in an event."""
+    return each.flatten(each.ndim - len(event_shape)).any(-1)
+
+
+def _carries_gradients(layer: Surjection | Transform) -> bool:
+    return layer.has_rsample if isinstance(layer, Surjection) else True
+
+
+def _whole(count: int) -> int:
+    try:
+        whole = operator.index(count)
+    except TypeError:
+        whole = 0
+    if whole < 1:
+        raise ValueError(f"num_samples must be a whole number of at least 1, got {count!r}")
+    return whole
+
+
+def _common_context(density: Density, layers: tuple[Surjection | Transform, ...]) -> int:
+    widths = {part.context for part in (density, *layers) if part.context}
+    if len(widths) > 1:
+        raise ShapeError(f"SurjectiveFlow: its parts need contexts of widths {sorted(widths)}")
+    return widths.pop() if widths else 0
+
+
+def _check_fit(before: Density | Surjection | Transform, after: Surjection | Transform) -> None:
+    """Raise unless what ``before`` gives is what ``after`` takes."""
+    is_density = isinstance(before, Density)
+    shape = before.event_shape if is_density else before.out_shape
+    names = type(before).__name__, type(after).__name__
+    if shape != after.in_shape:
+        raise ShapeError(
+            f"SurjectiveFlow: {names[0]} gives events of shape {shape}, but {names[1]} takes "
+            f"{after.in_shape}"
+        )
+    given = before.support if is_density else before.codomain
+    pairs = zip(_columns(given, shape), _columns(after.domain, shape), strict=True)
+    for i, (found, wanted) in enumerate(pairs):
+        if not _fits(found, wanted):
+            raise ShapeError(
+                f"SurjectiveFlow: column {i} of what {names[0]} gives lives on {found!r}, but "
+                f"{names[1]} takes {wanted!r} there; give the part below it "
+                f"supports={names[1]}.domain.supports, or a surjection onto {wanted!r}"
+            )
+
+
+def _columns(support: Support, shape: tuple[int, ...]) -> list[Support]:
+    return [part for part in parts_of(support, shape[-1]) for _ in range(part.columns)]
+
+
+def _fits(found: Support, wanted: Support) -> bool:
+    """Whether a column that lives on ``found`` may enter where ``wanted`` is taken."""
+    if isinstance(found, Discrete) or isinstance(wanted, Discrete):
+        return found == wanted
+    return isinstance(wanted, Real) or not isinstance(found, Real)
