@@ -1,4 +1,4 @@
-"""Parameter-free maps onto the common supports: Exp, Softplus, Sigmoid, Tanh.
+"""Parameter-free maps between the common supports: Exp, Softplus, Sigmoid, Tanh, Power.
 
 The log-derivative of their inverses is -inf outside the support, where a flow's density is 0.
 """
@@ -12,20 +12,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from diffeo.supports import Interval, Positive
+from diffeo.univariates.guards import log_largest, zero_density_outside
 from diffeo.univariates.univariate import Univariate
 
-__all__ = ["Exp", "Sigmoid", "Softplus", "Tanh"]
-
-
-def _log_largest(x: Tensor) -> float:
-    """The largest argument of exp whose result is finite, with room for one rounding."""
-    return math.log(torch.finfo(x.dtype).max) - 1e-3
-
-
-def _unless_outside(univariate: Univariate, y: Tensor, log_slope: Tensor) -> Tensor:
-    """-inf where ``y`` is outside the codomain, so that a density is zero there."""
-    outside = ~univariate.codomain.contains(y) & ~y.isnan()
-    return log_slope.masked_fill(outside, -torch.inf)
+__all__ = ["Exp", "Power", "Sigmoid", "Softplus", "Tanh"]
 
 
 class Exp(Univariate):
@@ -44,12 +34,12 @@ class Exp(Univariate):
     def forward(self, x: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
         # exp(-bound) is still a normal number, so the inverse finds the way back
         bound = -math.log(torch.finfo(x.dtype).tiny)
-        x = x.clamp(-bound, _log_largest(x))
+        x = x.clamp(-bound, log_largest(x))
         return x.exp(), x
 
     def inverse(self, y: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
         x = y.clamp(min=torch.finfo(y.dtype).tiny).log()
-        return x, _unless_outside(self, y, -x)
+        return x, zero_density_outside(self.codomain, y, -x)
 
 
 class Softplus(Univariate):
@@ -73,7 +63,7 @@ class Softplus(Univariate):
     def inverse(self, y: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
         safe = y.clamp(min=torch.finfo(y.dtype).tiny)
         log_slope = torch.log(-torch.expm1(-safe))  # log sigmoid(x)
-        return safe + log_slope, _unless_outside(self, y, -log_slope)
+        return safe + log_slope, zero_density_outside(self.codomain, y, -log_slope)
 
 
 class Sigmoid(Univariate):
@@ -110,7 +100,7 @@ class Sigmoid(Univariate):
         info = torch.finfo(y.dtype)
         u = ((y - self.low) / self.width).clamp(info.tiny, 1 - info.eps)
         x = u.log() - torch.log1p(-u)
-        return x, _unless_outside(self, y, -self._log_slope(x))
+        return x, zero_density_outside(self.codomain, y, -self._log_slope(x))
 
 
 class Tanh(Univariate):
@@ -138,4 +128,45 @@ class Tanh(Univariate):
     def inverse(self, y: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
         bound = 1 - torch.finfo(y.dtype).eps
         x = y.clamp(-bound, bound).atanh()
-        return x, _unless_outside(self, y, -self._log_slope(x))
+        return x, zero_density_outside(self.codomain, y, -self._log_slope(x))
+
+
+class Power(Univariate):
+    """y = x^p, from the positive numbers onto themselves.
+
+    The log-derivative is log |p| + (p - 1) log(x); a negative p makes it decreasing. Where the
+    result would leave the range of the dtype x is clamped; for x <= 0 the log-derivative is -inf.
+
+    Args:
+        exponent: p, not 0.
+
+    Raises:
+        ValueError: an exponent that is 0 or not finite.
+
+    Example:
+        >>> import torch, diffeo
+        >>> diffeo.univariates.Power(3.0).forward(torch.full((1,), 2.0), torch.empty(0, 1))[0]
+        tensor([8.])
+    """
+
+    domain = Positive()
+    codomain = Positive()
+
+    def __init__(self, exponent: float) -> None:
+        if not math.isfinite(exponent) or exponent == 0:
+            raise ValueError(f"Power: exponent must be finite and not 0, got {exponent!r}")
+        self.exponent = float(exponent)
+
+    def _raise(self, x: Tensor, p: float) -> tuple[Tensor, Tensor]:
+        # neither the power nor its derivative may overflow or vanish
+        room = -math.log(torch.finfo(x.dtype).tiny) - abs(math.log(abs(p)))
+        bound = room / (abs(p) + 1)
+        safe = x.clamp(math.exp(-bound), math.exp(bound))
+        log_slope = math.log(abs(p)) + (p - 1) * safe.log()
+        return safe**p, zero_density_outside(self.domain, x, log_slope)
+
+    def forward(self, x: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
+        return self._raise(x, self.exponent)
+
+    def inverse(self, y: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
+        return self._raise(y, 1 / self.exponent)
