@@ -33,5 +33,26 @@ DENSITIES: list[Entry] = [
     ),
     Entry("StudentT", (bases.StudentT,), lambda d, c: bases.StudentT(d, 3.0)),
     Entry("BoxUniform", (bases.BoxUniform,), lambda d, c: bases.BoxUniform(d, -1.0, 2.0)),
-    Entry("GaussianMixture", (bases.GaussianMixture,), lambda d, c: bases.GaussianMixture(d, 4)),
+    Entry(
+        "StudentT learned",
+        (bases.StudentT,),
+        lambda d, c: bases.StudentT(d, 3.0, learned=True, context=c, hidden=HIDDEN),
+        contexts=BOTH,
+    ),
+    Entry(
+        "MultivariateStudentT",
+        (bases.MultivariateStudentT,),
+        lambda d, c: bases.MultivariateStudentT(d, 3.0, 1.0, torch.eye(d) + 0.5),
+    ),
+    Entry(
+        "MultivariateStudentT learned",
+        (bases.MultivariateStudentT,),
+        lambda d, c: bases.MultivariateStudentT(d, 3.0, learned=True),
+    ),
+    Entry(
+        "GaussianMixture",
+        (bases.GaussianMixture,),
+        lambda d, c: bases.GaussianMixture(d, 4, context=c, hidden=HIDDEN),
+        contexts=BOTH,
+    ),
 ]

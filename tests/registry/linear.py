@@ -1,9 +1,19 @@
-"""Linear transforms."""
+"""Linear transforms and batch normalisation."""
 
 from __future__ import annotations
 
+import torch
+
 from diffeo import transforms
 from registry.entry import Entry
+
+
+def _trained(features: int) -> transforms.BatchNorm:
+    layer = transforms.BatchNorm(features)
+    for _ in range(3):
+        layer.inverse(torch.randn(50, features) * torch.arange(1, features + 1) + 3)
+    return layer
+
 
 TRANSFORMS: list[Entry] = [
     Entry("LU", (transforms.LU,), lambda d, c: transforms.LU(d), identity=True),
@@ -44,6 +54,10 @@ TRANSFORMS: list[Entry] = [
         lambda d, c: transforms.LowRankPlusDiagonal(d, rank=(d + 1) // 2),
         identity=True,
     ),
+    Entry(
+        "BatchNorm", (transforms.BatchNorm,), lambda d, c: transforms.BatchNorm(d), identity=True
+    ),
+    Entry("BatchNorm of data", (transforms.BatchNorm,), lambda d, c: _trained(d)),
     Entry("Haar", (transforms.Haar,), lambda d, c: transforms.Haar(d)),
     Entry("DCT", (transforms.DCT,), lambda d, c: transforms.DCT(d)),
 ]

@@ -2,7 +2,7 @@
 
 from diffeo.bases.mixture import GaussianMixture
 from diffeo.bases.normal import DiagonalNormal, MultivariateNormal, StandardNormal
-from diffeo.bases.student_t import StudentT
+from diffeo.bases.student_t import MultivariateStudentT, StudentT
 from diffeo.bases.uniform import BoxUniform
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "DiagonalNormal",
     "GaussianMixture",
     "MultivariateNormal",
+    "MultivariateStudentT",
     "StandardNormal",
     "StudentT",
 ]

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from diffeo.bases.cholesky import Matrix, packed_cholesky, unpacked, whitened
 from diffeo.checks import check_features
 from diffeo.density import Density
 from diffeo.errors import ShapeError
@@ -173,16 +174,14 @@ class MultivariateNormal(Density):
         self,
         features: int,
         loc: float | Sequence[float] | Tensor = 0.0,
-        covariance: Sequence[Sequence[float]] | Tensor | None = None,
+        covariance: Matrix = None,
         *,
         learned: bool = False,
     ) -> None:
         check_features("MultivariateNormal", features)
         super().__init__((features,))
         start = per_feature("loc", loc, features)
-        factor = _cholesky(covariance, features).to(start.dtype)
-        # the factor's diagonal is held as a log, so that every value is a covariance
-        packed = factor.tril(-1) + torch.diag(factor.diagonal().log())
+        packed = packed_cholesky("covariance", covariance, features, start.dtype)
         if learned:
             self.loc = nn.Parameter(start)
             self.factor = nn.Parameter(packed)
@@ -190,24 +189,15 @@ class MultivariateNormal(Density):
             self.register_buffer("loc", start)
             self.register_buffer("factor", packed)
 
-    def _cholesky_factor(self) -> tuple[Tensor, Tensor]:
-        log_diagonal = self.factor.diagonal()
-        return self.factor.tril(-1) + torch.diag(log_diagonal.exp()), log_diagonal.sum()
-
     def _log_prob(self, x: Tensor, context: Tensor | None) -> Tensor:
-        factor, log_det = self._cholesky_factor()
-        # the solver would make NaN of infinities
-        infinite = x.isinf()
-        rest = (x.masked_fill(infinite, 0.0) - self.loc).reshape(-1, x.shape[-1])
-        z = torch.linalg.solve_triangular(factor, rest.t(), upper=False).t().reshape(x.shape)
-        log_prob = _log_normal(z, 1) - log_det
-        outside = infinite.any(-1) & ~x.isnan().any(-1)
-        return log_prob.masked_fill(outside, -torch.inf)
+        factor, log_det = unpacked(self.factor)
+        z, infinite = whitened(x, self.loc, factor)
+        return (_log_normal(z, 1) - log_det).masked_fill(infinite, -torch.inf)
 
     def _rsample(
         self, shape: tuple[int, ...], context: Tensor | None, generator: torch.Generator | None
     ) -> Tensor:
-        factor, _ = self._cholesky_factor()
+        factor, _ = unpacked(self.factor)
         return self.loc + normal_noise(self, shape, context, generator) @ factor.t()
 
 
@@ -219,17 +209,3 @@ def per_feature(name: str, value: float | Sequence[float] | Tensor, features: in
             f"{name} must be one number or {features}, got shape {tuple(tensor.shape)}"
         )
     return tensor.expand(features).clone()
-
-
-def _cholesky(covariance: Sequence[Sequence[float]] | Tensor | None, features: int) -> Tensor:
-    if covariance is None:
-        return torch.eye(features)
-    matrix = torch.as_tensor(covariance, dtype=torch.float64).detach()
-    if matrix.shape != (features, features):
-        raise ShapeError(
-            f"covariance must have shape {(features, features)}, got {tuple(matrix.shape)}"
-        )
-    factor, info = torch.linalg.cholesky_ex(matrix)
-    if int(info) or not torch.allclose(matrix, matrix.t()):
-        raise ValueError("covariance must be symmetric and positive definite")
-    return factor

@@ -2,20 +2,25 @@
 
 from diffeo.transform import Transform
 from diffeo.transforms.autoregressive import MaskedAutoregressive
+from diffeo.transforms.batch_norm import BatchNorm
 from diffeo.transforms.block_autoregressive import BlockAutoregressive
 from diffeo.transforms.compose import Inverse, Sequential
 from diffeo.transforms.constrain import Constrain
+from diffeo.transforms.correlation import CorrelationCholesky
 from diffeo.transforms.coupling import Coupling
 from diffeo.transforms.elementwise import Elementwise
 from diffeo.transforms.factored import QR, SVD
+from diffeo.transforms.hamiltonian import Leapfrog
 from diffeo.transforms.low_rank import LowRankPlusDiagonal
 from diffeo.transforms.lu import LU
 from diffeo.transforms.matrix_exponential import MatrixExponential
+from diffeo.transforms.ordered import Increments
 from diffeo.transforms.orthogonal import Cayley, Householder, Rotation
 from diffeo.transforms.permutations import Permutation, Reverse
 from diffeo.transforms.planar import Planar
 from diffeo.transforms.radial import Radial
 from diffeo.transforms.scaling import ActNorm, Standardize
+from diffeo.transforms.simplex import StickBreaking
 from diffeo.transforms.sylvester import Sylvester
 from diffeo.transforms.triangular import Triangular
 from diffeo.transforms.wavelets import DCT, Haar
@@ -26,14 +31,18 @@ __all__ = [
     "QR",
     "SVD",
     "ActNorm",
+    "BatchNorm",
     "BlockAutoregressive",
     "Cayley",
     "Constrain",
+    "CorrelationCholesky",
     "Coupling",
     "Elementwise",
     "Haar",
     "Householder",
+    "Increments",
     "Inverse",
+    "Leapfrog",
     "LowRankPlusDiagonal",
     "MaskedAutoregressive",
     "MatrixExponential",
@@ -44,6 +53,7 @@ __all__ = [
     "Rotation",
     "Sequential",
     "Standardize",
+    "StickBreaking",
     "Sylvester",
     "Transform",
     "Triangular",

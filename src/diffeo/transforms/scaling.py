@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+
 import torch
 from torch import Tensor, nn
 
@@ -10,10 +12,47 @@ from diffeo.nets.standardize import column_moments
 from diffeo.transform import Transform
 from diffeo.univariates.bounded import soft_bound
 
-__all__ = ["ActNorm", "Standardize"]
+__all__ = ["ActNorm", "Scaling", "Standardize", "gained"]
+
+Affine = tuple[Tensor, Tensor, Tensor]
 
 
-class Standardize(Transform):
+class Scaling(Transform):
+    """y = shift + scale * x, feature by feature.
+
+    Args:
+        features: number of features D.
+    """
+
+    def __init__(self, features: int) -> None:
+        check_features(type(self).__name__, features)
+        super().__init__((features,))
+
+    @abstractmethod
+    def _affine(self) -> Affine:
+        """Shift, scale and log-scale."""
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        check_event(self, x, self.in_shape)
+        shift, scale, log_scale = self._affine()
+        return shift + scale * x, log_scale.sum().expand(x.shape[:-1])
+
+    def inverse(self, y: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        check_event(self, y, self.in_shape)
+        return self._undo(y, self._affine())
+
+    def _undo(self, y: Tensor, affine: Affine) -> tuple[Tensor, Tensor]:
+        shift, scale, log_scale = affine
+        return (y - shift) / scale, -log_scale.sum().expand(y.shape[:-1])
+
+
+def gained(mean: Tensor, scale: Tensor, shift: Tensor, log_gain: Tensor) -> Affine:
+    """mean + scale * (x exp(s) + t) with bounded s, as shift, scale and log-scale."""
+    log_gain = soft_bound(log_gain)
+    return mean + scale * shift, scale * log_gain.exp(), scale.log() + log_gain
+
+
+class Standardize(Scaling):
     """y = mean + scale * x with mean and scale of the data, fixed after ``initialize``.
 
     Before ``initialize`` it is the identity. ``initialize`` acts once: a layer whose buffer
@@ -41,25 +80,13 @@ class Standardize(Transform):
     data_dependent = True
 
     def __init__(self, features: int) -> None:
-        check_features(type(self).__name__, features)
-        super().__init__((features,))
+        super().__init__(features)
         self.register_buffer("mean", torch.zeros(features))
         self.register_buffer("scale", torch.ones(features))
         self.register_buffer("initialized", torch.tensor(False))
 
-    def _affine(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Shift, scale and log-scale."""
+    def _affine(self) -> Affine:
         return self.mean, self.scale, self.scale.log()
-
-    def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        check_event(self, x, self.in_shape)
-        shift, scale, log_scale = self._affine()
-        return shift + scale * x, log_scale.sum().expand(x.shape[:-1])
-
-    def inverse(self, y: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        check_event(self, y, self.in_shape)
-        shift, scale, log_scale = self._affine()
-        return (y - shift) / scale, -log_scale.sum().expand(y.shape[:-1])
 
     @torch.no_grad()
     def initialize(self, y: Tensor, context: Tensor | None = None) -> None:
@@ -101,10 +128,5 @@ class ActNorm(Standardize):
         self.shift = nn.Parameter(torch.zeros(features))
         self.log_scale = nn.Parameter(torch.zeros(features))
 
-    def _affine(self) -> tuple[Tensor, Tensor, Tensor]:
-        log_scale = soft_bound(self.log_scale)
-        return (
-            self.mean + self.scale * self.shift,
-            self.scale * log_scale.exp(),
-            self.scale.log() + log_scale,
-        )
+    def _affine(self) -> Affine:
+        return gained(self.mean, self.scale, self.shift, self.log_scale)
