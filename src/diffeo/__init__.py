@@ -4,7 +4,7 @@ flow = diffeo.NSF(features=5).fit(X)
 flow.log_prob(X); flow.sample(1000); flow.save("m.safetensors")
 """
 
-from diffeo import bases, nets, objectives, transforms, univariates
+from diffeo import bases, nets, objectives, surjections, transforms, univariates
 from diffeo.audit import check_flow, check_transform
 from diffeo.flow import Flow
 from diffeo.mixture import Ensemble, Mixture
@@ -22,7 +22,20 @@ from diffeo.models import (
 )
 from diffeo.models.fitting import fit
 from diffeo.report import plot_density, plot_pairs
-from diffeo.supports import interval, positive, real
+from diffeo.supports import (
+    categories,
+    circle,
+    corr_cholesky,
+    integers,
+    interval,
+    ordered,
+    positive,
+    positive_ordered,
+    real,
+    simplex,
+    torus,
+)
+from diffeo.surjective_flow import SurjectiveFlow
 from diffeo.transforms import Inverse, Sequential
 from diffeo.version import __version__
 
@@ -40,20 +53,30 @@ __all__ = [
     "RadialFlow",
     "RealNVP",
     "Sequential",
+    "SurjectiveFlow",
     "SylvesterFlow",
     "__version__",
     "bases",
+    "categories",
     "check_flow",
     "check_transform",
+    "circle",
+    "corr_cholesky",
     "fit",
+    "integers",
     "interval",
     "load",
     "nets",
     "objectives",
+    "ordered",
     "plot_density",
     "plot_pairs",
     "positive",
+    "positive_ordered",
     "real",
+    "simplex",
+    "surjections",
+    "torus",
     "transforms",
     "univariates",
 ]

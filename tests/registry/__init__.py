@@ -29,4 +29,9 @@ TRANSFORMS: list[Entry] = [
     *linear.TRANSFORMS,
     *multivariate.TRANSFORMS,
 ]
-DENSITIES: list[Entry] = [*models.DENSITIES, *supports.DENSITIES, *multivariate.DENSITIES, *bases.DENSITIES]
+DENSITIES: list[Entry] = [
+    *models.DENSITIES,
+    *supports.DENSITIES,
+    *multivariate.DENSITIES,
+    *bases.DENSITIES,
+]

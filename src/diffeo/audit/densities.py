@@ -13,13 +13,13 @@ from diffeo.audit.calculus import EPS32, autograd_ladj, bad_gradients, event_err
 from diffeo.audit.calculus import relative as relative_error
 from diffeo.audit.copies import compiler, precisions, rebuilt, users_parts
 from diffeo.audit.integral import integral
-from diffeo.audit.points import far_points, inner_points, outside_points
+from diffeo.audit.points import far_points, inner_points, nudged, outside_points
 from diffeo.audit.report import Finding, expect, problems, worst
 from diffeo.density import Density
 from diffeo.errors import ContextError, DtypeError, ShapeError
 from diffeo.flow import Flow
 from diffeo.model import Model, load
-from diffeo.supports import Features, Support
+from diffeo.supports import Support, parts_of
 from diffeo.transforms import Constrain
 
 __all__ = ["DensityAudit"]
@@ -65,7 +65,7 @@ class DensityAudit:
             checks["round trip"] = self.round_trip
         if self.exact.has_rsample:
             checks["rsample"] = self.rsample
-        if self.event in ((1,), (2,)) and _is_scalar_support(self.exact.support):
+        if _dimension(self.exact.support, self.event) in (1, 2):
             checks["integral"] = self.integral
         if isinstance(self.exact, Model):
             checks["save and load"] = self.save_and_load
@@ -95,7 +95,11 @@ class DensityAudit:
         assert isinstance(flow, Flow)
         x, context = self.points(self.batch), self.context(self.batch)
         z = flow.to_base(x, context).detach()
-        ladj = autograd_ladj(lambda point: flow.to_base(point, context), x)
+        support, base = flow.support, flow.transform.domain
+        # in the coordinates of the reference measures, where Jacobians are square
+        ladj = autograd_ladj(
+            lambda point: base.chart(flow.to_base(support.embed(point), context)), support.chart(x)
+        )
         embedded = flow._embed(context) if flow.base.context else None
         expected = flow.base.log_prob(z, embedded).detach() + ladj
         error = relative_error(flow.log_prob(x, context), expected)
@@ -120,21 +124,18 @@ class DensityAudit:
         wide = None if context is None else context.double()
         with torch.no_grad():
             found = self.single.log_prob(x, context).double()
-            truth = self.exact.log_prob(x.double(), wide)
+            truth = self.exact.log_prob(self.exact.support.nearest(x.double()), wide)
             floor = torch.zeros_like(truth)
-            for sign in (-1, 1):
-                nudged = self.exact.log_prob(x.double() * (1 + sign * EPS32), wide)
+            for near in nudged(self.exact.support, x, EPS32):
+                moved = self.exact.log_prob(near, wide)
                 # a nudge over the edge of the support says nothing
-                nudged = torch.where(nudged.isinf(), truth, nudged)
-                floor = torch.maximum(floor, relative_error(nudged, truth))
+                moved = torch.where(moved.isinf(), truth, moved)
+                floor = torch.maximum(floor, relative_error(moved, truth))
         limit = self.single_tolerance + 10 * quantile(floor)
         return Finding(quantile(relative_error(found, truth)), limit, "99.9th percentile")
 
     def integral(self) -> Finding:
-        size = self.event[0]
-        support = self.exact.support
-        supports = support.supports if isinstance(support, Features) else [support] * size
-        onto = Constrain(supports)
+        onto = Constrain(parts_of(self.exact.support, self.event[0]))
         context = self.context()
 
         def log_density(z: Tensor) -> Tensor:
@@ -346,10 +347,9 @@ class DensityAudit:
         return problems([] if same else ["the traced log_prob gives other numbers"])
 
 
-def _is_scalar_support(support: Support) -> bool:
-    supports = support.supports if isinstance(support, Features) else [support]
+def _dimension(support: Support, event: tuple[int, ...]) -> int | None:
+    """Of vectors on supports that the reals can be mapped onto; else None."""
     try:
-        Constrain(supports)
+        return Constrain(parts_of(support, event[0])).in_shape[0] if len(event) == 1 else None
     except ShapeError:
-        return False
-    return True
+        return None

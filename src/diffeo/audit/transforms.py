@@ -12,7 +12,7 @@ from torch import Tensor
 from diffeo.audit.calculus import EPS32, autograd_ladj, bad_gradients, event_error, quantile
 from diffeo.audit.calculus import relative as relative_error
 from diffeo.audit.copies import compiler, precisions, rebuilt
-from diffeo.audit.points import far_points, inner_points
+from diffeo.audit.points import far_points, groups, inner_points, nudged
 from diffeo.audit.report import Finding, Report, expect, problems, run_checks, worst
 from diffeo.audit.shapes import Map, misshapen, take
 from diffeo.errors import ContextError, ShapeError
@@ -80,8 +80,8 @@ class _TransformAudit:
     def checks(self, identity: bool, trace: bool) -> dict[str, Callable[[], Finding]]:
         """Every check that applies, by name."""
         checks: dict[str, Callable[[], Finding]] = {
-            "forward ladj": lambda: self.ladj(self.exact, self.inputs(), "forward"),
-            "inverse ladj": lambda: self.ladj(self.exact.inverse, self.outputs(), "inverse"),
+            "forward ladj": lambda: self.ladj(inverse=False),
+            "inverse ladj": lambda: self.ladj(inverse=True),
             "round trip of inputs": lambda: self.round_trip(inputs=True),
             "round trip of outputs": lambda: self.round_trip(inputs=False),
             "ladj of both directions": self.opposite_ladj,
@@ -132,10 +132,19 @@ class _TransformAudit:
 
     # log-determinants and round trips
 
-    def ladj(self, act: Map, x: Tensor, name: str) -> Finding:
+    def ladj(self, *, inverse: bool) -> Finding:
+        there, back = self.exact.domain, self.exact.codomain
+        act: Map = self.exact
+        name, x = "forward", self.inputs()
+        if inverse:
+            act, there, back = self.exact.inverse, back, there
+            name, x = "inverse", self.outputs()
         context = self.context((len(x),))
         ladj = act(x, context)[1].detach()
-        expected = autograd_ladj(lambda point: act(point, context)[0], x)
+        # in the coordinates of the reference measures, where Jacobians are square
+        expected = autograd_ladj(
+            lambda point: back.chart(act(there.embed(point), context)[0]), there.chart(x)
+        )
         error = relative_error(ladj, expected)
         row = int(error.nan_to_num(torch.inf).argmax())
         return worst(
@@ -290,14 +299,14 @@ class _TransformAudit:
         return inner
 
     def far(self, support: Support, inner: Tensor) -> Tensor:
-        """Every element far out at once, and one after another with the rest near."""
+        """All far out at once, and one element (or what hangs together) after another."""
         ends = far_points(support, inner)
         flat, near = ends.flatten(2), inner.flatten(1)
         rows = [ends.flatten(0, 1)]
-        for i in range(near.shape[1]):
+        for elements in groups(support, tuple(inner.shape[1:])):
             for end in flat:
                 row = near.clone()
-                row[:, i] = end[:, i]
+                row[:, elements] = end[:, elements]
                 rows.append(row.reshape(inner.shape))
         return torch.cat(rows)
 
@@ -340,15 +349,21 @@ class _TransformAudit:
         results = []
         for name, single, x, _ in self.directions(self.single, 2000, like=torch.float32):
             exact: Map = self.exact if name == "forward" else self.exact.inverse
+            support = self.exact.domain if name == "forward" else self.exact.codomain
             context = self.context((2000,), torch.float32)
             wide = None if context is None else context.double()
             with torch.no_grad():
-                found, expected = single(x, context), exact(x.double(), wide)
-                nudged = exact(x.double() * (1 + EPS32), wide)
-            for value, truth, moved in zip(found, expected, nudged, strict=True):
+                found, expected = single(x, context), exact(support.nearest(x.double()), wide)
+                moved = [exact(near, wide) for near in nudged(support, x, EPS32)]
+            for value, truth, *moves in zip(found, expected, *moved, strict=True):
                 rows = (2000, -1)
-                error = event_error(value.double().reshape(rows), truth.reshape(rows))
-                floor = event_error(moved.reshape(rows), truth.reshape(rows))
+                truth = truth.reshape(rows)
+                error = event_error(value.double().reshape(rows), truth)
+                # a nudge over the edge of the support says nothing
+                moves = [
+                    torch.where(m.reshape(rows).isinf(), truth, m.reshape(rows)) for m in moves
+                ]
+                floor = torch.stack([event_error(m, truth) for m in moves]).amax(0)
                 results.append(self._against_floor(error, floor, name))
         return max(results, key=_excess)
 
@@ -357,14 +372,16 @@ class _TransformAudit:
         for name, there, x, _ in self.directions(self.single, 2000, like=torch.float32):
             forward = name == "forward"
             back: Map = self.single.inverse if forward else self.single
+            target = self.exact.codomain if forward else self.exact.domain
+            source = self.exact.domain if forward else self.exact.codomain
             exact_there: Map = self.exact if forward else self.exact.inverse
             exact_back: Map = self.exact.inverse if forward else self.exact
             context = self.context((2000,), torch.float32)
             wide = None if context is None else context.double()
             with torch.no_grad():
                 again, _ = back(there(x, context)[0], context)
-                rounded = exact_there(x.double(), wide)[0].float().double()
-                least, _ = exact_back(rounded, wide)
+                rounded = exact_there(source.nearest(x.double()), wide)[0].float().double()
+                least, _ = exact_back(target.nearest(rounded), wide)
             error = event_error(again.double(), x.double())
             results.append(self._against_floor(error, event_error(least, x.double()), name))
         return max(results, key=_excess)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import itertools
 import json
+import math
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -117,31 +119,51 @@ def checked_model_options(
 
 
 def supports_of(given: Any, features: list[str]) -> list[Any]:
-    """One support a feature, from "real", "positive" or [low, high] by column name.
+    """The supports of all features, from words or [low, high] by column name.
+
+    Neighbours with one word for vectors, such as "simplex", are one vector.
 
     Raises:
         DataError: an unknown column, or a support that is none.
     """
-    from diffeo.supports import real
-
     if not isinstance(given, dict):
         raise DataError(
             f"model: supports must be a table by column, such as "
             f'{{{features[0]} = "positive"}}, got {given!r}'
         )
     _check_keys("model.supports", given, features)
-    return [_support(name, given[name]) if name in given else real() for name in features]
+    found: list[Any] = []
+    for value, run in itertools.groupby(features, lambda name: given.get(name, "real")):
+        found += _supports(list(run), value)
+    return found
 
 
-def _support(name: str, given: Any) -> Any:
-    from diffeo.supports import interval, positive, real
+def _supports(names: list[str], given: Any) -> list[Any]:
+    """The supports of neighbours of which the file says the same."""
+    from diffeo import supports
 
-    simple = {"real": real, "positive": positive}
-    if isinstance(given, str) and given in simple:
-        return simple[given]()
+    scalars = {"real": supports.real, "positive": supports.positive, "circle": supports.circle}
+    vectors = {"ordered", "positive_ordered", "simplex"}
+    if isinstance(given, str) and given in scalars:
+        return [scalars[given]() for _ in names]
+    if isinstance(given, str) and given in vectors:
+        return [getattr(supports, given)(len(names))]
+    if given == "corr_cholesky":
+        return [supports.corr_cholesky(_root(names))]
     numbers = isinstance(given, list) and all(type(v) in (int, float) for v in given)
     if numbers and len(given) == 2:
-        return interval(*given)
+        return [supports.interval(*given) for _ in names]
     raise DataError(
-        f'model.supports: {name} must be "real", "positive" or [low, high], got {given!r}'
+        f'model.supports: {names[0]} must be "real", "positive" or [low, high], or else '
+        f"{', '.join(map(repr, sorted({'circle', 'corr_cholesky', *vectors})))}, got {given!r}"
     )
+
+
+def _root(names: list[str]) -> int:
+    size = math.isqrt(len(names))
+    if size * size != len(names):
+        raise DataError(
+            f"model.supports: a matrix in {len(names)} neighbouring columns "
+            f"({names[0]} to {names[-1]}) is not square"
+        )
+    return size

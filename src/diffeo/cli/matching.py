@@ -144,18 +144,19 @@ def check_support(model: Model, matched: Matched, rows: Rows, *, inside: bool = 
     """
     import torch
 
-    from diffeo.training.data import on_bound
+    from diffeo.training.data import together
 
     x = torch.tensor(rows.x, dtype=model.like.dtype)
     bad = ~model.support.contains(x)
     if inside:
-        bad |= on_bound(model, x)
+        bad |= model.support.on_bound(x)
     if not bool(bad.any()):
         return
     row, column = (int(i) for i in bad.nonzero()[0])
     value = rows.x[row, column]
     reason = (
         f"outside {'or on the bound of ' if inside else ''}the model's support {model.support!r}"
+        f"{together(model.support, (row, column), matched.features)}"
         if bool(x[row, column].isfinite())
         else f"too large for {str(x.dtype).removeprefix('torch.')}"
     )

@@ -14,7 +14,8 @@ from diffeo.arrays import ArrayLike, column_names, default_names, in_order, to_t
 from diffeo.checks import check_context, check_event
 from diffeo.density import Density
 from diffeo.errors import ContextError, DataError, DiffeoError
-from diffeo.supports import Features, Interval
+from diffeo.supports import Support, parts_of
+from diffeo.supports.discrete import discrete_columns
 from diffeo.training.seeds import generator
 from diffeo.training.ties import find_resolutions
 
@@ -96,8 +97,12 @@ def prepare(
     _check_values(model, rows, columns, context_columns)
     if rows.weight is not None:
         rows = rows.take(rows.weight > 0)
+    discrete = discrete_columns(model.support, rows.x.shape[-1])
     if rows.x.ndim == 2:
-        check_columns(rows.x, columns)
+        # what the support itself holds constant needs no density; discrete values may repeat
+        skipped = {*model.support.fixed, *discrete.nonzero()[:, 0].tolist()}
+        free = [i for i in range(len(columns)) if i not in skipped]
+        check_columns(rows.x[:, free], [columns[i] for i in free])
     train, held_out = _split(model, rows, validation, seed, columns, context_columns)
     needed = max(10, 2 * model.event_shape[-1])
     if len(train) < needed:
@@ -105,7 +110,9 @@ def prepare(
             f"{len(rows)} rows leave {len(train)} to train on, but {columns_text(columns)} "
             f"need at least {needed}"
         )
-    resolutions = find_resolutions(train.x) if train.x.ndim == 2 else train.x.new_zeros(())
+    resolutions = train.x.new_zeros(())
+    if train.x.ndim == 2:
+        resolutions = find_resolutions(train.x).masked_fill(discrete, 0.0)
     return TrainingData(
         _with_mean_weight_one(train),
         None if held_out is None else _with_mean_weight_one(held_out),
@@ -206,23 +213,26 @@ def check_events(model: Density, x: Tensor, columns: list[str]) -> None:
         DataError: naming row and column of the first bad value.
     """
     _check_finite(x, columns, "X")
-    bad = ~model.support.contains(x) | on_bound(model, x)
+    # a value exactly on a bound would sit at infinity in the flow's space
+    bad = ~model.support.contains(x) | model.support.on_bound(x)
     if bad.any():
         where, index = _first_bad(bad, columns)
         raise DataError(
             f"X holds {x[index].item():g} at {where}, outside or on the bound of the support "
-            f"{model.support!r} of the model; correct the value or widen supports="
+            f"{model.support!r} of the model{together(model.support, index, columns)}; "
+            f"correct the value or widen supports="
         )
 
 
-def on_bound(model: Density, x: Tensor) -> Tensor:
-    """A value exactly on a bound would sit at infinity in the flow's space."""
-    supports = model.support.supports if isinstance(model.support, Features) else ()
-    bad = torch.zeros_like(x, dtype=torch.bool)
-    for i, support in enumerate(supports):
-        if isinstance(support, Interval):
-            bad[..., i] = (x[..., i] == support.low) | (x[..., i] == support.high)
-    return bad
+def together(support: Support, index: tuple[int, ...], columns: list[str]) -> str:
+    """Of a bad value at ``index``, in words, which columns must fit together, and how."""
+    start = 0
+    for part in parts_of(support, len(columns)) if len(index) > 1 else ():
+        if part.wanted and start <= index[-1] < start + part.columns:
+            first, last = columns[start], columns[start + part.columns - 1]
+            return f", in which the columns {first!r} to {last!r} are {part.wanted}"
+        start += part.columns
+    return ""
 
 
 def check_columns(x: Tensor, columns: list[str]) -> None:
@@ -233,7 +243,7 @@ def check_columns(x: Tensor, columns: list[str]) -> None:
     Raises:
         DataError: naming the columns and the remedy.
     """
-    if len(x) < 2:
+    if len(x) < 2 or not columns:
         return
     constant = [columns[i] for i in range(x.shape[1]) if bool((x[:, i] == x[0, i]).all())]
     if constant:

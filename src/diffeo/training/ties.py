@@ -56,5 +56,5 @@ def jitter(x: Tensor, steps: Tensor, support: Support, generator: torch.Generato
     """``x`` with uniform noise of width ``steps``, kept within ``support``."""
     unit = torch.rand(x.shape, generator=generator, dtype=x.dtype).to(x.device)
     noise = steps * (unit - 0.5)
-    moved = x + noise
-    return torch.where(support.contains(moved), moved, x - noise)
+    moved, opposite = support.nearest(x + noise), support.nearest(x - noise)
+    return torch.where(support.contains(moved), moved, opposite)

@@ -1,0 +1,45 @@
+"""The sets on which variables live."""
+
+from diffeo.supports.discrete import Categories, Discrete, Integers, categories, integers
+from diffeo.supports.names import (
+    circle,
+    corr_cholesky,
+    interval,
+    ordered,
+    positive,
+    positive_ordered,
+    real,
+    simplex,
+    torus,
+)
+from diffeo.supports.scalar import Circle, Interval, Positive, Real
+from diffeo.supports.support import Features, Support, parts_of
+from diffeo.supports.vector import CorrCholesky, Ordered, PositiveOrdered, Simplex
+
+__all__ = [
+    "Categories",
+    "Circle",
+    "CorrCholesky",
+    "Discrete",
+    "Features",
+    "Integers",
+    "Interval",
+    "Ordered",
+    "Positive",
+    "PositiveOrdered",
+    "Real",
+    "Simplex",
+    "Support",
+    "categories",
+    "circle",
+    "corr_cholesky",
+    "integers",
+    "interval",
+    "ordered",
+    "parts_of",
+    "positive",
+    "positive_ordered",
+    "real",
+    "simplex",
+    "torus",
+]
