@@ -119,7 +119,7 @@ class SinhArcsinh(Univariate):
         >>> import torch, diffeo
         >>> skewed = diffeo.univariates.SinhArcsinh()
         >>> skewed.forward(torch.zeros(1), torch.tensor([[1.0], [0.0]]))[0]
-        tensor([1.1660])
+        tensor([1.1645])
     """
 
     num_params = 2
