@@ -87,7 +87,11 @@ class Planar(Amortised):
         log_top = largest_log_slope(along)
         # near w = 0 the change is of second order in w . u_free, so the quotient stays bounded
         square = w.square().sum(-1).clamp(min=torch.finfo(w.dtype).tiny)
-        u = free + ((log_top.expm1() - along) / square)[..., None] * w
+        u = free
+        # a long free vector loses digits in its change; the second one takes up the rest
+        for _ in range(2):
+            missing = log_top.expm1() - (u * w).sum(-1)
+            u = u + (missing / square)[..., None] * w
         return u, w, b.squeeze(-1), log_top
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
