@@ -20,7 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
-from diffeo import bases, nets, supports, transforms, univariates
+from diffeo import bases, nets, supports, surjections, transforms, univariates
 from diffeo.described import Described
 from diffeo.errors import ModelFileError
 from diffeo.files import write_atomically
@@ -39,7 +39,7 @@ def register(*classes: type[Described]) -> None:
             raise ValueError(f"two classes are called {cls.__name__}")
 
 
-for _package in (bases, nets, supports, transforms, univariates):
+for _package in (bases, nets, supports, surjections, transforms, univariates):
     for _name in _package.__all__:
         _item = getattr(_package, _name)
         if isinstance(_item, type) and issubclass(_item, Described):

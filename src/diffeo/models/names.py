@@ -13,6 +13,7 @@ from diffeo.models.affine import IAF, MAF, NICE, RealNVP
 from diffeo.models.bnaf import BNAF
 from diffeo.models.nsf import NSF
 from diffeo.models.residual_classics import PlanarFlow, RadialFlow, SylvesterFlow
+from diffeo.surjective_flow import SurjectiveFlow
 
 __all__ = ["model_class"]
 
@@ -20,7 +21,7 @@ _MODELS: dict[str, type[Flow]] = {
     cls.__name__.lower(): cls
     for cls in (BNAF, IAF, MAF, NICE, NSF, PlanarFlow, RadialFlow, RealNVP, SylvesterFlow)
 }
-storage.register(Flow, Mixture, Ensemble, *_MODELS.values())
+storage.register(Flow, Mixture, Ensemble, SurjectiveFlow, *_MODELS.values())
 
 
 def model_class(name: str) -> Any:

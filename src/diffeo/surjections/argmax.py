@@ -13,7 +13,7 @@ from diffeo.density import Density
 from diffeo.errors import ShapeError
 from diffeo.supports import Features, Real, Support
 from diffeo.supports.discrete import Categories
-from diffeo.surjections.proposal import initialize, matching, normal
+from diffeo.surjections.proposal import initialize, logistic, matching
 from diffeo.surjections.rows import (
     as_list,
     by_column,
@@ -33,8 +33,8 @@ class Argmax(Surjection):
         x = argmax_k z_k,    z_x = w_x,    z_k = w_x - softplus(w_x - w_k) for k != x,
 
     with w ~ q(w | row, context) jointly for all categorical columns, and the contribution
-    -log q(w) + sum_{k != x} log sigmoid(w_x - w_k). By default q is an autoregressive normal. The
-    other columns pass through.
+    -log q(w) + sum_{k != x} log sigmoid(w_x - w_k). By default q is logistic and autoregressive.
+    The other columns pass through.
 
     Args:
         supports: the support of each column of x; each ``categories(K)`` becomes K columns of z
@@ -84,7 +84,7 @@ class Argmax(Surjection):
         self.domain = Features([s for group in latent for s in group])
         self.widths = [s.count if isinstance(s, Categories) else 1 for s in columns]
         if proposal is None:
-            self.proposal: Density = normal(labels, width + context, hidden)
+            self.proposal: Density = logistic(labels, width + context, hidden)
         else:
             self.proposal = matching("Argmax", proposal, labels, width + context)
         self.compiles = self.proposal.compiles

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from diffeo.checks import check_batch, check_features
 from diffeo.density import Density
-from diffeo.surjections.proposal import initialize, matching, normal
+from diffeo.surjections.proposal import initialize, logistic, matching
 from diffeo.surjections.rows import with_context
 from diffeo.surjections.surjection import Surjection
 
@@ -22,7 +22,7 @@ class Augment(Surjection):
         z = (x, a),    a ~ q(a | x, context),    contribution -log q(a | x, context).
 
     A flow on the wider space can do what none on the narrow one can, for its maps may pass
-    through the further columns. By default q is an autoregressive normal.
+    through the further columns. By default q is logistic and autoregressive.
 
     Args:
         features: number of columns D of x.
@@ -64,7 +64,7 @@ class Augment(Surjection):
         super().__init__((features + extra,), (features,))
         self.context = context
         if proposal is None:
-            self.proposal: Density = normal(extra, features + context, hidden)
+            self.proposal: Density = logistic(extra, features + context, hidden)
         else:
             self.proposal = matching("Augment", proposal, extra, features + context)
         self.compiles = self.proposal.compiles

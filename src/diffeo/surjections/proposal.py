@@ -13,10 +13,10 @@ from diffeo.errors import ShapeError
 from diffeo.nets import StandardizeContext
 from diffeo.nets.layers import compress
 from diffeo.transform import Transform
-from diffeo.transforms import Inverse, MaskedAutoregressive, Sequential, Standardize
-from diffeo.univariates import Affine, RationalQuadraticSpline
+from diffeo.transforms import Elementwise, Inverse, MaskedAutoregressive, Sequential, Standardize
+from diffeo.univariates import Affine, Logit, RationalQuadraticSpline
 
-__all__ = ["Proposal", "initialize", "matching", "normal", "on_reals", "on_unit_box"]
+__all__ = ["Proposal", "initialize", "logistic", "matching", "on_reals", "on_unit_box"]
 
 
 class Proposal(Density):
@@ -61,10 +61,14 @@ class Proposal(Density):
         self.transform.initialize(x, self._seen(context))
 
 
-def normal(features: int, context: int, hidden: Sequence[int]) -> Proposal:
-    """A normal each of whose moments depends on context and on the noise of earlier features."""
+def logistic(features: int, context: int, hidden: Sequence[int]) -> Proposal:
+    """Logistic variables whose place and scale depend on context and on the earlier ones.
+
+    Importance weights p / q of normal q have infinite variance where q is a little narrower than
+    p, and always behind the threshold of an argmax; tails of exp(-|x|) keep it finite.
+    """
     layer = MaskedAutoregressive(features, Affine(), context=context, hidden=hidden)
-    return Proposal(StandardNormal(features), layer)
+    return Proposal(BoxUniform(features), Sequential(Elementwise(features, Logit()), layer))
 
 
 def on_unit_box(features: int, context: int, hidden: Sequence[int], bins: int) -> Proposal:
