@@ -11,7 +11,7 @@ from torch import Tensor
 
 from diffeo.audit.report import Finding
 
-__all__ = ["integral"]
+__all__ = ["LARGEST_TOLERANCE", "integral", "quadrature"]
 
 # an error of 3 % in a density must stand out from what the estimate itself may err
 LARGEST_TOLERANCE = 0.02
@@ -35,7 +35,15 @@ def integral(log_density: LogDensity, samples: Tensor) -> Finding:
 
 
 def _quadrature(log_density: LogDensity, samples: Tensor) -> tuple[float, float]:
-    """Gauss-Legendre between 500 quantiles and on tails that grow geometrically."""
+    points, weights = quadrature(samples)
+    return float((log_density(points).exp() * weights).sum()), 2e-3
+
+
+def quadrature(samples: Tensor) -> tuple[Tensor, Tensor]:
+    """Points (rows, 1) and weights (rows): Gauss-Legendre between 500 quantiles and on tails.
+
+    The tails grow geometrically.
+    """
     ordered = samples[:, 0].sort().values
     inner = ordered[torch.linspace(0, len(ordered) - 1, 501).long()].unique()
     steps = (inner[-1] - inner[0]) * torch.logspace(-3, 12, 120, dtype=samples.dtype)
@@ -43,8 +51,7 @@ def _quadrature(log_density: LogDensity, samples: Tensor) -> tuple[float, float]
     nodes, weights = (torch.from_numpy(a) for a in np.polynomial.legendre.leggauss(6))
     half = edges.diff()[:, None] / 2
     points = edges[:-1, None] + half * (nodes + 1)
-    values = log_density(points.reshape(-1, 1)).reshape(points.shape).exp()
-    return float((values * weights * half).sum()), 2e-3
+    return points.reshape(-1, 1), (weights * half).flatten()
 
 
 def _importance(log_density: LogDensity, samples: Tensor) -> tuple[float, float]:

@@ -11,6 +11,7 @@ from torch import Tensor
 from diffeo.supports import (
     Circle,
     CorrCholesky,
+    Discrete,
     Features,
     Interval,
     Ordered,
@@ -46,6 +47,10 @@ def inner_points(support: Support, noise: Tensor) -> Tensor:
         return support.low + (support.high - support.low) * torch.sigmoid(noise)
     if isinstance(support, Circle):
         return math.pi * torch.tanh(noise)
+    if isinstance(support, Discrete):
+        low, high = _range(support)
+        moved = 2 * noise if support.low is None else low + 2 * noise.abs()
+        return moved.round().clamp(low, high)
     if isinstance(support, Ordered):
         values = noise.exp() if isinstance(support, PositiveOrdered) else noise
         return values.sort(dim=-1).values
@@ -77,6 +82,8 @@ def _end(support: Support, inner: Tensor, upper: bool) -> Tensor:
         return torch.full_like(inner, support.high if upper else support.low)
     if isinstance(support, Circle):
         return torch.full_like(inner, math.pi if upper else -math.pi)
+    if isinstance(support, Discrete):
+        return torch.full_like(inner, _range(support)[upper])
     if isinstance(support, Ordered):
         return _ordered_end(support, inner, upper)
     if isinstance(support, Simplex):
@@ -111,7 +118,7 @@ def nudged(support: Support, x: Tensor, step: float) -> list[Tensor]:
 def outside_points(support: Support, inner: Tensor) -> Tensor:
     """Rows (n, *event) of which one element each lies outside ``support``; finite ones first."""
     rows = []
-    for bad in (-1.0, 0.0, 1.0):
+    for bad in (-1.0, 0.0, 0.5, 1.0):
         rows += _replaced(support, inner, bad)
     for bad in (torch.inf, -torch.inf):
         rows += _replaced(support, inner, bad)
@@ -137,7 +144,16 @@ def _bound(support: Support, *, upper: bool) -> float:
         return support.high if upper else support.low
     if isinstance(support, Circle):
         return math.pi if upper else -math.pi
+    if isinstance(support, Discrete):
+        low, high = _range(support)
+        return high if upper and high < FAR else max(low, 0.0)
     return 0.0
+
+
+def _range(support: Discrete) -> tuple[float, float]:
+    """The least and the greatest value, within +-1e6."""
+    low = -FAR if support.low is None else float(support.low)
+    return low, FAR if support.high is None else float(support.high)
 
 
 def _each(support: Features, x: Tensor, act: Callable[[Support, Tensor], Tensor]) -> Tensor:
