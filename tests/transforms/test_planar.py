@@ -1,4 +1,4 @@
-"""Planar layers: the paper's formulas in plain Python, the constraint, w = 0, precision, training."""
+"""Planar layers: the paper's formulas in plain Python, the constraint, w = 0, training."""
 
 from __future__ import annotations
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
+from torch import Tensor
 
 from diffeo.audit import perturbed
 from diffeo.errors import ShapeError
@@ -70,7 +72,7 @@ def test_the_centre_has_the_gradients_of_a_smooth_point(dtype: torch.dtype) -> N
         x = torch.full((1, 2), 0.5, dtype=dtype, requires_grad=True)
         y, ladj = direction(x)
         assert torch.equal(y, x)
-        jacobian = torch.autograd.functional.jacobian(lambda x: direction(x)[0][0], x)[:, 0]
+        jacobian = _jacobian(direction, x)
         # dy/dx is (1 + beta / alpha) times the identity there
         _, alpha, inner = layer.shape_of(x)
         factor = inner / alpha if direction is layer else alpha / inner
@@ -78,6 +80,10 @@ def test_the_centre_has_the_gradients_of_a_smooth_point(dtype: torch.dtype) -> N
         assert torch.allclose(ladj, 2 * factor.log())
         (gradient,) = torch.autograd.grad(ladj.sum(), x)
         assert bool(gradient.isfinite().all())
+
+
+def _jacobian(direction: Callable[[Tensor], tuple[Tensor, Tensor]], x: Tensor) -> Tensor:
+    return torch.autograd.functional.jacobian(lambda x: direction(x)[0][0], x)[:, 0]
 
 
 def test_in_one_dimension_the_factor_across_does_not_count() -> None:

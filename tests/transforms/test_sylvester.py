@@ -128,7 +128,7 @@ def test_slopes_are_bounded_for_any_raw_numbers() -> None:
 
 
 def test_errors() -> None:
-    with pytest.raises(ValueError, match="kind must be one of .* got 'planar'"):
+    with pytest.raises(ValueError, match=r"kind must be one of .* got 'planar'"):
         Sylvester(3, "planar")
     with pytest.raises(ValueError, match="only the kind 'orthogonal' has a rank"):
         Sylvester(3, "triangular", rank=2)
