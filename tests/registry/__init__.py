@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from registry import (
     bases,
+    circular,
     elementary,
     linear,
     models,
+    monotone,
     multivariate,
     splines,
     supports,
@@ -24,14 +26,17 @@ TRANSFORMS: list[Entry] = [
     *univariates.TRANSFORMS,
     *elementary.TRANSFORMS,
     *splines.TRANSFORMS,
+    *monotone.TRANSFORMS,
     *transforms.TRANSFORMS,
     *supports.TRANSFORMS,
+    *circular.TRANSFORMS,
     *linear.TRANSFORMS,
     *multivariate.TRANSFORMS,
 ]
 DENSITIES: list[Entry] = [
     *models.DENSITIES,
     *supports.DENSITIES,
+    *circular.DENSITIES,
     *multivariate.DENSITIES,
     *bases.DENSITIES,
 ]

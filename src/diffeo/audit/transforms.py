@@ -16,7 +16,7 @@ from diffeo.audit.points import far_points, groups, inner_points, nudged
 from diffeo.audit.report import Finding, Report, expect, problems, run_checks, worst
 from diffeo.audit.shapes import Map, misshapen, take
 from diffeo.errors import ContextError, ShapeError
-from diffeo.supports import Real, Support
+from diffeo.supports import Support
 from diffeo.transform import Transform
 from diffeo.univariates.spline import Spline
 
@@ -316,7 +316,9 @@ class _TransformAudit:
         for spline in self.splines():
             for knot in torch.linspace(spline.low, spline.high, spline.bins + 1).tolist():
                 rows.append(torch.full_like(inner[:1], knot))
-        return torch.cat(rows) if isinstance(support, Real) else inner
+        points = torch.cat(rows)
+        inside = support.contains(points).flatten(1).all(1)
+        return points[inside] if bool(inside.any()) else inner
 
     def splines(self) -> list[Spline]:
         found = (getattr(module, "univariate", None) for module in self.exact.modules())

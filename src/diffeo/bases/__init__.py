@@ -2,8 +2,10 @@
 
 from diffeo.bases.mixture import GaussianMixture
 from diffeo.bases.normal import DiagonalNormal, MultivariateNormal, StandardNormal
+from diffeo.bases.product import Product
 from diffeo.bases.student_t import MultivariateStudentT, StudentT
 from diffeo.bases.uniform import BoxUniform
+from diffeo.bases.von_mises import TorusUniform, VonMises
 
 __all__ = [
     "BoxUniform",
@@ -11,6 +13,9 @@ __all__ = [
     "GaussianMixture",
     "MultivariateNormal",
     "MultivariateStudentT",
+    "Product",
     "StandardNormal",
     "StudentT",
+    "TorusUniform",
+    "VonMises",
 ]

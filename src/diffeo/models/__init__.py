@@ -2,6 +2,7 @@
 
 from diffeo.models.affine import IAF, MAF, NICE, RealNVP
 from diffeo.models.bnaf import BNAF
+from diffeo.models.circular import CircularNSF
 from diffeo.models.names import model_class
 from diffeo.models.nsf import NSF
 from diffeo.models.residual_classics import PlanarFlow, RadialFlow, SylvesterFlow
@@ -12,6 +13,7 @@ __all__ = [
     "MAF",
     "NICE",
     "NSF",
+    "CircularNSF",
     "PlanarFlow",
     "RadialFlow",
     "RealNVP",

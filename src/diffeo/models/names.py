@@ -11,6 +11,7 @@ from diffeo.flow import Flow
 from diffeo.mixture import Ensemble, Mixture
 from diffeo.models.affine import IAF, MAF, NICE, RealNVP
 from diffeo.models.bnaf import BNAF
+from diffeo.models.circular import CircularNSF
 from diffeo.models.nsf import NSF
 from diffeo.models.residual_classics import PlanarFlow, RadialFlow, SylvesterFlow
 from diffeo.surjective_flow import SurjectiveFlow
@@ -19,7 +20,18 @@ __all__ = ["model_class"]
 
 _MODELS: dict[str, type[Flow]] = {
     cls.__name__.lower(): cls
-    for cls in (BNAF, IAF, MAF, NICE, NSF, PlanarFlow, RadialFlow, RealNVP, SylvesterFlow)
+    for cls in (
+        BNAF,
+        CircularNSF,
+        IAF,
+        MAF,
+        NICE,
+        NSF,
+        PlanarFlow,
+        RadialFlow,
+        RealNVP,
+        SylvesterFlow,
+    )
 }
 storage.register(Flow, Mixture, Ensemble, SurjectiveFlow, *_MODELS.values())
 

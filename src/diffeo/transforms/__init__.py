@@ -4,6 +4,7 @@ from diffeo.transform import Transform
 from diffeo.transforms.autoregressive import MaskedAutoregressive
 from diffeo.transforms.batch_norm import BatchNorm
 from diffeo.transforms.block_autoregressive import BlockAutoregressive
+from diffeo.transforms.chosen import Chosen
 from diffeo.transforms.compose import Inverse, Sequential
 from diffeo.transforms.constrain import Constrain
 from diffeo.transforms.correlation import CorrelationCholesky
@@ -34,6 +35,7 @@ __all__ = [
     "BatchNorm",
     "BlockAutoregressive",
     "Cayley",
+    "Chosen",
     "Constrain",
     "CorrelationCholesky",
     "Coupling",

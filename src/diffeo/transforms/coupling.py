@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from diffeo.checks import check_batch, check_features
 from diffeo.errors import ShapeError
 from diffeo.nets import MLP, ResidualMLP
-from diffeo.supports import Features, Real, Support
+from diffeo.supports import Circle, Features, Real, Support
 from diffeo.transform import Transform
 from diffeo.transforms.placement import check_conditioner, feature_major, predict
 from diffeo.univariates.univariate import Univariate
@@ -28,17 +28,20 @@ class Coupling(Transform):
         univariate: the scalar map g.
         mask: D booleans, true where a feature is transformed; by default every second feature
             (for D = 1 the only one, whose parameters then depend on context alone).
+        angles: D booleans, true where a feature is an angle; of the angles in x_k the conditioner
+            sees cosines and sines, after the other features, so that it is periodic. None for no
+            angles.
         context: width of the context; 0 for none.
         hidden: hidden widths of the conditioner.
         residual: use a residual network.
-        conditioner: a module of your own that maps x_k (*batch, kept) (and context) to
-            (*batch, num_params * moved), read as (num_params, moved).
+        conditioner: a module of your own that maps x_k (*batch, kept), with two columns for each
+            angle, (and context) to (*batch, num_params * moved), read as (num_params, moved).
 
     Shapes: x (*batch, D), context (*batch, context).
 
     Raises:
-        ShapeError: a mask of another length or that moves no feature, a conditioner of another
-            width, or events of another shape.
+        ShapeError: a mask of another length or that moves no feature, angles of another length, a
+            conditioner of another width, or events of another shape.
         ContextError: a missing context, or one of another width.
 
     Reference: "Density estimation using Real NVP", Dinh, Sohl-Dickstein, Bengio, 2016,
@@ -53,6 +56,8 @@ class Coupling(Transform):
     moved: Tensor
     kept: Tensor
     restore: Tensor
+    angular: Tensor
+    plain: Tensor
 
     def __init__(
         self,
@@ -60,6 +65,7 @@ class Coupling(Transform):
         univariate: Univariate,
         *,
         mask: Sequence[bool] | Tensor | None = None,
+        angles: Sequence[bool] | Tensor | None = None,
         context: int = 0,
         hidden: Sequence[int] = (128, 128),
         residual: bool = False,
@@ -74,23 +80,35 @@ class Coupling(Transform):
         self.register_buffer("moved", moved, persistent=False)
         self.register_buffer("kept", kept, persistent=False)
         self.register_buffer("restore", torch.cat([kept, moved]).argsort(), persistent=False)
-        self.domain = _support(chosen, univariate.domain)
-        self.codomain = _support(chosen, univariate.codomain)
+        circular = (
+            torch.zeros_like(chosen) if angles is None else _booleans("angles", features, angles)
+        )
+        self.register_buffer("angular", circular[kept].nonzero()[:, 0], persistent=False)
+        self.register_buffer("plain", (~circular[kept]).nonzero()[:, 0], persistent=False)
+        self.domain = _support(chosen, univariate.domain, circular)
+        self.codomain = _support(chosen, univariate.codomain, circular)
         self.compiles = univariate.compiles
+        inputs = len(kept) + len(self.angular)
         outputs = univariate.num_params * len(moved)
         if conditioner is not None:
-            check_conditioner(self, conditioner, len(kept), outputs, context)
+            check_conditioner(self, conditioner, inputs, outputs, context)
             self.conditioner = conditioner
         else:
             network = ResidualMLP if residual else MLP
-            self.conditioner = network(len(kept), outputs, hidden, context)
+            self.conditioner = network(inputs, outputs, hidden, context)
 
     def _split(self, x: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         x = check_batch(self, x, context, self.in_shape, self.context)
         kept = x.index_select(-1, self.kept)
         moved = feature_major(x.index_select(-1, self.moved))
-        params = predict(self.conditioner, self.univariate, kept, context if self.context else None)
-        return kept, moved, params
+        seen, context = self._seen(kept), context if self.context else None
+        return kept, moved, predict(self.conditioner, self.univariate, seen, context)
+
+    def _seen(self, kept: Tensor) -> Tensor:
+        if not len(self.angular):
+            return kept
+        angle = kept.index_select(-1, self.angular)
+        return torch.cat([kept.index_select(-1, self.plain), angle.cos(), angle.sin()], dim=-1)
 
     def _join(self, kept: Tensor, moved: Tensor, dlog: Tensor) -> tuple[Tensor, Tensor]:
         joined = torch.cat([kept, moved.movedim(0, -1)], dim=-1)
@@ -108,17 +126,24 @@ class Coupling(Transform):
 def _mask(features: int, mask: Sequence[bool] | Tensor | None) -> Tensor:
     if mask is None:
         return torch.arange(features) % 2 == (1 if features > 1 else 0)
-    chosen = torch.as_tensor(mask).bool()
-    if chosen.shape != (features,):
-        raise ShapeError(
-            f"Coupling: the mask must hold {features} booleans, got shape {tuple(chosen.shape)}"
-        )
+    chosen = _booleans("the mask", features, mask)
     if not chosen.any():
         raise ShapeError("Coupling: the mask must mark at least one feature to transform")
-    return chosen.cpu()
+    return chosen
 
 
-def _support(mask: Tensor, support: Support) -> Support:
-    if isinstance(support, Real):
-        return support
-    return Features([support if moved else Real() for moved in mask.tolist()])
+def _booleans(what: str, features: int, given: Sequence[bool] | Tensor) -> Tensor:
+    flags = torch.as_tensor(given).bool().cpu()
+    if flags.shape != (features,):
+        raise ShapeError(
+            f"Coupling: {what} must hold {features} booleans, got shape {tuple(flags.shape)}"
+        )
+    return flags
+
+
+def _support(mask: Tensor, moved: Support, angles: Tensor) -> Support:
+    if isinstance(moved, Real) and not angles.any():
+        return moved
+    kept = [Circle() if angle else Real() for angle in angles.tolist()]
+    each = zip(mask.tolist(), kept, strict=True)
+    return Features([moved if moves else support for moves, support in each])
