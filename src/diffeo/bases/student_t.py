@@ -199,7 +199,18 @@ def _log_constant(df: Tensor, features: int) -> Tensor:
 
 
 def _stretch(df: Tensor, generator: torch.Generator | None) -> Tensor:
-    """sqrt(df / chi^2_df), by which normal noise becomes Student-t noise."""
-    chi2 = 2 * torch._standard_gamma(df / 2, generator)
+    """sqrt(df / chi^2_df), by which normal noise becomes Student-t noise.
+
+    Its gradient: "Implicit Reparameterization Gradients", Figurnov, Mohamed, Mnih, 2018,
+    arXiv:1805.08498.
+    """
+    shape = df / 2
     # a tiny df can underflow the gamma variate to 0
-    return torch.sqrt(df / chi2.clamp(min=torch.finfo(df.dtype).tiny))
+    gamma = torch._standard_gamma(shape.detach(), generator).clamp(min=torch.finfo(df.dtype).tiny)
+    log_gamma = gamma.log()
+    if shape.requires_grad:
+        # implicit reparameterisation of the logarithm, whose slope stays moderate where that of a
+        # power of a tiny variate overflows
+        slope = torch._standard_gamma_grad(shape.detach(), gamma) / gamma
+        log_gamma = log_gamma + slope * (shape - shape.detach())
+    return torch.exp((torch.log(shape) - log_gamma) / 2)
