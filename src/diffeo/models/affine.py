@@ -101,7 +101,7 @@ class NICE(_AffineCouplings):
         layers: number of layers.
         hidden: hidden widths of each conditioner.
         residual: residual conditioners.
-        supports: one support for all features, or one a feature; None for the reals.
+        supports: one support for all features, or supports side by side; None for the reals.
         base: density of the noise; by default a standard normal.
         seed: seed of the initial weights; None draws from torch's global generator.
 
@@ -133,7 +133,7 @@ class RealNVP(_AffineCouplings):
         layers: number of layers.
         hidden: hidden widths of each conditioner.
         residual: residual conditioners.
-        supports: one support for all features, or one a feature; None for the reals.
+        supports: one support for all features, or supports side by side; None for the reals.
         base: density of the noise; by default a standard normal.
         seed: seed of the initial weights; None draws from torch's global generator.
 
@@ -165,7 +165,7 @@ class MAF(_AffineAutoregressions):
         layers: number of layers.
         hidden: hidden widths of each conditioner.
         residual: residual conditioners.
-        supports: one support for all features, or one a feature; None for the reals.
+        supports: one support for all features, or supports side by side; None for the reals.
         base: density of the noise; by default a standard normal.
         seed: seed of the initial weights; None draws from torch's global generator.
 
@@ -197,7 +197,7 @@ class IAF(_AffineAutoregressions):
         layers: number of layers.
         hidden: hidden widths of each conditioner.
         residual: residual conditioners.
-        supports: one support for all features, or one a feature; None for the reals.
+        supports: one support for all features, or supports side by side; None for the reals.
         base: density of the noise; by default a standard normal.
         seed: seed of the initial weights; None draws from torch's global generator.
 

@@ -23,7 +23,7 @@ class BNAF(LayeredFlow):
         context: width of the context; 0 for an unconditional density.
         layers: number of networks.
         hidden: units a feature of each hidden layer.
-        supports: one support for all features, or one a feature; None for the reals.
+        supports: one support for all features, or supports side by side; None for the reals.
         base: density of the noise; by default a standard normal.
         seed: seed of the initial weights; None draws from torch's global generator.
 

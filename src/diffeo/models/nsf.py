@@ -28,7 +28,7 @@ class NSF(LayeredFlow):
         interval: where the splines bend, in units of standard deviations; linear outside.
         autoregressive: masked autoregressive layers in place of couplings.
         residual: residual conditioners.
-        supports: one support for all features, or one a feature; None for the reals.
+        supports: one support for all features, or supports side by side; None for the reals.
         base: density of the noise; by default a standard normal.
         seed: seed of the initial weights; None draws from torch's global generator.
 

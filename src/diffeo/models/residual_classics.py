@@ -56,7 +56,7 @@ class PlanarFlow(_SimpleResidualFlow):
         context: width of the context; 0 for an unconditional density.
         layers: number of layers.
         hidden: hidden widths of the networks that predict the layers' parameters from context.
-        supports: one support for all features, or one a feature; None for the reals.
+        supports: one support for all features, or supports side by side; None for the reals.
         base: density of the noise; by default a standard normal.
         seed: seed of the initial weights; None draws from torch's global generator.
 
@@ -86,7 +86,7 @@ class RadialFlow(_SimpleResidualFlow):
         context: width of the context; 0 for an unconditional density.
         layers: number of layers.
         hidden: hidden widths of the networks that predict the layers' parameters from context.
-        supports: one support for all features, or one a feature; None for the reals.
+        supports: one support for all features, or supports side by side; None for the reals.
         base: density of the noise; by default a standard normal.
         seed: seed of the initial weights; None draws from torch's global generator.
 
@@ -122,7 +122,7 @@ class SylvesterFlow(LayeredFlow):
         context: width of the context; 0 for an unconditional density.
         layers: number of layers.
         hidden: hidden widths of the networks that predict the layers' parameters from context.
-        supports: one support for all features, or one a feature; None for the reals.
+        supports: one support for all features, or supports side by side; None for the reals.
         base: density of the noise; by default a standard normal.
         seed: seed of the initial weights; None draws from torch's global generator.
 
