@@ -314,7 +314,9 @@ class _TransformAudit:
         """Ends and evenly spaced inner knots (where a fresh spline has them) of each spline."""
         rows = []
         for spline in self.splines():
-            for knot in torch.linspace(spline.low, spline.high, spline.bins + 1).tolist():
+            # in float64, where an end such as pi does not round to a number beyond it
+            ends = (spline.low, spline.high)
+            for knot in torch.linspace(*ends, spline.bins + 1, dtype=torch.float64).tolist():
                 rows.append(torch.full_like(inner[:1], knot))
         points = torch.cat(rows)
         inside = support.contains(points).flatten(1).all(1)

@@ -55,7 +55,7 @@ class _AffineCouplings(LayeredFlow):
             base=base,
             seed=seed,
         )
-        warn_if_affine_in_one_dimension(type(self).__name__, features, context)
+        warn_if_affine_in_one_dimension(self)
 
 
 class _AffineAutoregressions(LayeredFlow):
@@ -87,7 +87,7 @@ class _AffineAutoregressions(LayeredFlow):
             base=base,
             seed=seed,
         )
-        warn_if_affine_in_one_dimension(type(self).__name__, features, context)
+        warn_if_affine_in_one_dimension(self)
 
 
 class NICE(_AffineCouplings):

@@ -158,14 +158,14 @@ def autoregressions(
     return build
 
 
-def warn_if_affine_in_one_dimension(name: str, features: int, context: int) -> None:
+def warn_if_affine_in_one_dimension(flow: Flow) -> None:
     """With one feature there is nothing to condition an affine map on but the context."""
-    if features == 1:
+    if flow.base.event_shape == (1,):
         shape = (
-            "an affine map of its base given the context" if context else "only its base, scaled"
+            "an affine map of its base given the context" if flow.context else "only its base, scaled"
         )
         warnings.warn(
-            f"{name} with one feature is {shape}; a spline (NSF) can take any shape there",
+            f"{type(flow).__name__} with one feature is {shape}; a spline (NSF) can take any shape there",
             UserWarning,
             stacklevel=4,
         )
