@@ -40,8 +40,8 @@ class Haar(Transform):
 
     Example:
         >>> import torch, diffeo
-        >>> diffeo.transforms.Haar(4)(torch.ones(4))[0]
-        tensor([2., 0., 0., 0.])
+        >>> diffeo.transforms.Haar(2)(torch.tensor([3.0, 1.0]))[0]
+        tensor([2.8284, 1.4142])
     """
 
     def __init__(self, features: int) -> None:
