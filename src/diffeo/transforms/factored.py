@@ -32,7 +32,7 @@ class QR(LinearMap):
         ShapeError: fewer than one feature or reflection, or events of another shape.
 
     Reference: "Emerging Convolutions for Generative Normalizing Flows", Hoogeboom, van den Berg,
-    Welling, 2019, arXiv:1901.11137 (section 3.4).
+    Welling, 2019, arXiv:1901.11137.
 
     Example:
         >>> import torch, diffeo

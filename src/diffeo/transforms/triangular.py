@@ -28,7 +28,7 @@ class Triangular(LinearMap):
         ShapeError: fewer than one feature, or events of another shape.
 
     Reference: "Normalizing Flows for Probabilistic Modeling and Inference", Papamakarios,
-    Nalisnick, Rezende, Mohamed, Lakshminarayanan, 2019, arXiv:1912.02762 (section 3.1.2).
+    Nalisnick, Rezende, Mohamed, Lakshminarayanan, 2019, arXiv:1912.02762.
 
     Example:
         >>> import torch, diffeo
