@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import operator
 from typing import Any
@@ -85,7 +84,7 @@ class SurjectiveFlow(Model):
                 f"SurjectiveFlow: the log_prob of its {type(density).__name__} is a bound itself; "
                 f"give one SurjectiveFlow all the layers"
             )
-        for before, after in itertools.pairwise((density, *layers)):
+        for before, after in zip((density, *layers[:-1]), layers, strict=True):
             _check_fit(before, after)
         super().__init__(layers[-1].out_shape, _common_context(density, layers))
         self.density = density
@@ -205,7 +204,7 @@ class SurjectiveFlow(Model):
         if not standardize:
             for module in self.modules():
                 if type(module) in (Standardize, StandardizeContext):
-                    module.initialized.fill_(True)  # type: ignore[union-attr, operator]
+                    module.initialized.fill_(True)  # type: ignore[operator]
         # of its own, so that the start of a fit does not depend on what was drawn before
         generator = torch.Generator(x.device).manual_seed(0)
         for layer in list(self.layers)[::-1]:
@@ -253,15 +252,16 @@ def _common_context(density: Density, layers: tuple[Surjection | Transform, ...]
 
 def _check_fit(before: Density | Surjection | Transform, after: Surjection | Transform) -> None:
     """Raise unless what ``before`` gives is what ``after`` takes."""
-    is_density = isinstance(before, Density)
-    shape = before.event_shape if is_density else before.out_shape
+    if isinstance(before, Density):
+        shape, given = before.event_shape, before.support
+    else:
+        shape, given = before.out_shape, before.codomain
     names = type(before).__name__, type(after).__name__
     if shape != after.in_shape:
         raise ShapeError(
             f"SurjectiveFlow: {names[0]} gives events of shape {shape}, but {names[1]} takes "
             f"{after.in_shape}"
         )
-    given = before.support if is_density else before.codomain
     pairs = zip(_columns(given, shape), _columns(after.domain, shape), strict=True)
     for i, (found, wanted) in enumerate(pairs):
         if not _fits(found, wanted):

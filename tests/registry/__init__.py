@@ -15,12 +15,13 @@ from registry import (
     multivariate,
     splines,
     supports,
+    surjections,
     transforms,
     univariates,
 )
 from registry.entry import Entry, cases
 
-__all__ = ["DENSITIES", "TRANSFORMS", "Entry", "cases"]
+__all__ = ["DENSITIES", "SURJECTIONS", "TRANSFORMS", "Entry", "cases"]
 
 TRANSFORMS: list[Entry] = [
     *univariates.TRANSFORMS,
@@ -39,4 +40,6 @@ DENSITIES: list[Entry] = [
     *circular.DENSITIES,
     *multivariate.DENSITIES,
     *bases.DENSITIES,
+    *surjections.DENSITIES,
 ]
+SURJECTIONS: list[Entry] = surjections.SURJECTIONS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from diffeo.audit.bounds import BoundAudit
 from diffeo.audit.densities import DensityAudit
 from diffeo.audit.report import Report, run_checks
 from diffeo.density import Density
@@ -29,6 +30,10 @@ def check_flow(
     is often its base, where little can be wrong: audit a fitted one, or
     ``diffeo.audit.perturbed(flow)``.
 
+    Where log_prob is a bound, its values are those of a seed; the probabilities of few discrete
+    values must add up to 1, be the frequencies of samples, and the bound not sink with more draws,
+    all within the error of their estimates.
+
     Args:
         flow: any density.
         batch: points at which Jacobians are taken.
@@ -47,5 +52,6 @@ def check_flow(
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        audit = DensityAudit(flow, batch, tolerance, single_tolerance)
+        kind = BoundAudit if flow.exactness == "bound" else DensityAudit
+        audit = kind(flow, batch, tolerance, single_tolerance)
         return run_checks(type(flow).__name__, audit.checks(trace))
