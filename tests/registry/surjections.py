@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import diffeo
-from diffeo import bases, surjections, transforms, univariates
+from diffeo import surjections, transforms, univariates
 from diffeo.supports import Support, categories, integers, interval, positive, real
 from registry.entry import BOTH, HIDDEN, Entry
 
@@ -86,9 +86,7 @@ SURJECTIONS: list[Entry] = [
     Entry(
         "Augment by a given density",
         (surjections.Augment,),
-        lambda d, c: surjections.Augment(
-            d, 1, context=c, proposal=bases.DiagonalNormal(1, context=d + c, hidden=HIDDEN)
-        ),
+        lambda d, c: surjections.Augment(d, 1, context=c, proposal=_given(1, d + c)),
         features=(1, 3),
         contexts=BOTH,
     ),
@@ -120,6 +118,7 @@ DENSITIES: list[Entry] = [
         ),
         features=(1, 2),
         contexts=BOTH,
+        quick=(1,),
     ),
     Entry(
         "SurjectiveFlow of counts",
@@ -127,6 +126,7 @@ DENSITIES: list[Entry] = [
         lambda d, c: _on(surjections.UniformDequantization([integers(0)] * d), context=c),
         features=(1, 3),
         contexts=BOTH,
+        quick=(1,),
     ),
     Entry(
         "SurjectiveFlow of labels",
@@ -136,6 +136,7 @@ DENSITIES: list[Entry] = [
         ),
         features=(1, 2),
         contexts=BOTH,
+        quick=(1,),
     ),
     Entry(
         "SurjectiveFlow of a mixed table",
@@ -149,8 +150,9 @@ DENSITIES: list[Entry] = [
         "SurjectiveFlow with latent columns",
         (diffeo.SurjectiveFlow,),
         lambda d, c: _on(surjections.Augment(d, 2, context=c, hidden=HIDDEN), context=c),
-        features=(1, 2, 3),
+        features=(1, 3),
         contexts=BOTH,
+        quick=(1,),
     ),
     Entry(
         "SurjectiveFlow of a slice and a coupling",

@@ -48,6 +48,7 @@ class Argmax(Surjection):
 
     Raises:
         ShapeError: no categorical column, a proposal of other widths; events of another shape.
+        ValueError: a given density whose ``log_prob`` is a bound.
         ContextError: a missing context, or one of another width.
 
     Reference: "Argmax Flows and Multinomial Diffusion: Learning Categorical Distributions",

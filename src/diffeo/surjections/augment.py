@@ -35,6 +35,7 @@ class Augment(Surjection):
 
     Raises:
         ShapeError: sizes below 1, a proposal of other widths; events of another shape.
+        ValueError: a given density whose ``log_prob`` is a bound.
         ContextError: a missing context, or one of another width.
 
     Reference: "Augmented Normalizing Flows: Bridging the Gap Between Generative Flows and Latent

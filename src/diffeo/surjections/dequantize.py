@@ -157,7 +157,7 @@ class VariationalDequantization(_Dequantization):
 
     Raises:
         ShapeError: no integer column, a proposal of other widths; events of another shape.
-        ValueError: a proposal whose support is not within (0, 1).
+        ValueError: a proposal whose support is not within (0, 1), or whose ``log_prob`` is a bound.
         ContextError: a missing context, or one of another width.
 
     Reference: "Flow++: Improving Flow-Based Generative Models with Variational Dequantization and

@@ -90,6 +90,7 @@ def matching(part: str, density: Density, features: int, context: int) -> Densit
 
     Raises:
         ShapeError: naming both widths.
+        ValueError: a density whose ``log_prob`` is a bound.
     """
     if density.event_shape != (features,) or density.context != context:
         raise ShapeError(
@@ -97,6 +98,8 @@ def matching(part: str, density: Density, features: int, context: int) -> Densit
             f"{context}, got a {type(density).__name__} with events of shape "
             f"{density.event_shape} and a context of width {density.context}"
         )
+    if density.exactness == "bound":
+        raise ValueError(f"{part}: the log_prob of the given {type(density).__name__} is a bound")
     return density
 
 

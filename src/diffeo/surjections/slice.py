@@ -40,6 +40,7 @@ class Slice(Surjection):
     Raises:
         ShapeError: ``keep`` that keeps none or all or repeats a column, a density of other
             widths; events of another shape.
+        ValueError: a given density whose ``log_prob`` is a bound.
         ContextError: a missing context, or one of another width.
 
     Reference: "SurVAE Flows: Surjections to Bridge the Gap between VAEs and Flows", Nielsen, Jaini,

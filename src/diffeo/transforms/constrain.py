@@ -14,6 +14,7 @@ from diffeo.errors import ShapeError
 from diffeo.supports import (
     Circle,
     CorrCholesky,
+    Discrete,
     Features,
     Interval,
     Ordered,
@@ -126,4 +127,10 @@ def _vector_map(support: Support) -> Transform:
         return StickBreaking(support.columns)
     if isinstance(support, CorrCholesky):
         return CorrelationCholesky(support.size)
+    if isinstance(support, Discrete):
+        raise ShapeError(
+            f"Constrain: {support!r} is discrete, so no transform leads there from the reals; put "
+            f"a surjection of diffeo.surjections (VariationalDequantization for integers, Argmax "
+            f"for categories) on a flow over the reals: SurjectiveFlow(flow, surjection)"
+        )
     raise ShapeError(f"Constrain: there is no map from the reals onto {support!r}")
