@@ -70,6 +70,7 @@ SURJECTIONS: list[Entry] = [
         ),
         features=(1, 3),
         contexts=BOTH,
+        quick=(1,),
     ),
     Entry(
         "Argmax",
@@ -89,6 +90,7 @@ SURJECTIONS: list[Entry] = [
         lambda d, c: surjections.Augment(d, 1, context=c, proposal=_given(1, d + c)),
         features=(1, 3),
         contexts=BOTH,
+        quick=(1,),
     ),
     Entry(
         "Slice",
@@ -103,6 +105,7 @@ SURJECTIONS: list[Entry] = [
         lambda d, c: surjections.Slice(d, [d - 1], context=c, density=_given(d - 1, 1 + c)),
         features=(2, 3),
         contexts=BOTH,
+        quick=(2,),
     ),
 ]
 
