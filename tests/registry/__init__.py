@@ -36,6 +36,7 @@ TRANSFORMS: list[Entry] = [
 ]
 DENSITIES: list[Entry] = [
     *models.DENSITIES,
+    *monotone.DENSITIES,
     *supports.DENSITIES,
     *circular.DENSITIES,
     *multivariate.DENSITIES,

@@ -2,17 +2,46 @@
 
 from __future__ import annotations
 
-from diffeo import univariates
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import diffeo
+from diffeo import transforms, univariates
+from diffeo.univariates import Univariate
 from registry.entry import Entry
+from registry.models import models
 from registry.placements import learned
 
+
+def _numerical(make: Callable[[], Univariate], *, identity: bool = True) -> list[Entry]:
+    """Audited at one size in the ordinary run, in a coupling only in the slow one."""
+    return [
+        dataclasses.replace(entry, quick=() if transforms.Coupling in entry.covers else (3,))
+        for entry in learned(make, identity=identity, tolerance=1e-6)
+    ]
+
+
 TRANSFORMS: list[Entry] = [
-    *learned(lambda: univariates.SumOfSquares(degree=3, terms=2), tolerance=1e-6),
-    *learned(lambda: univariates.Bernstein(degree=8), tolerance=1e-6),
-    *learned(lambda: univariates.MonotoneNetwork(units=4), tolerance=1e-6),
-    *learned(lambda: univariates.MixtureOfGaussians(components=8), tolerance=1e-6),
+    *_numerical(lambda: univariates.SumOfSquares(degree=3, terms=2)),
+    *_numerical(lambda: univariates.Bernstein(degree=8)),
+    *_numerical(lambda: univariates.MonotoneNetwork(units=4)),
+    *_numerical(lambda: univariates.MixtureOfGaussians(components=8)),
     # these start with their units spread, which trains sooner
-    *learned(lambda: univariates.DeepSigmoidal(units=4), identity=False, tolerance=1e-6),
-    *learned(lambda: univariates.DenseSigmoidal(units=4, layers=2), identity=False, tolerance=1e-6),
-    *learned(lambda: univariates.MixtureOfLogistics(components=4), identity=False, tolerance=1e-6),
+    *_numerical(lambda: univariates.DeepSigmoidal(units=4), identity=False),
+    *_numerical(lambda: univariates.DenseSigmoidal(units=4, layers=2), identity=False),
+    *_numerical(lambda: univariates.MixtureOfLogistics(components=4), identity=False),
+]
+
+
+# an autoregressive sample takes a numerical inverse a feature and layer
+_NUMERICAL: dict[str, Any] = {"quick": (3,), "tolerance": 1e-6}
+
+DENSITIES: list[Entry] = [
+    *models(diffeo.NAF, units=4, **_NUMERICAL),
+    *models(diffeo.NAF, "dense", units=4, dense=True, quick=(), tolerance=1e-6),
+    *models(diffeo.UNAF, units=4, **_NUMERICAL),
+    *models(diffeo.SOSFlow, degree=3, **_NUMERICAL),
+    *models(diffeo.BernsteinFlow, degree=8, **_NUMERICAL),
+    *models(diffeo.Gaussianization, components=4, **_NUMERICAL),
 ]

@@ -3,6 +3,8 @@
 from diffeo.models.affine import IAF, MAF, NICE, RealNVP
 from diffeo.models.bnaf import BNAF
 from diffeo.models.circular import CircularNSF
+from diffeo.models.gaussianization import Gaussianization
+from diffeo.models.monotone import NAF, UNAF, BernsteinFlow, SOSFlow
 from diffeo.models.names import model_class
 from diffeo.models.nsf import NSF
 from diffeo.models.residual_classics import PlanarFlow, RadialFlow, SylvesterFlow
@@ -11,12 +13,17 @@ __all__ = [
     "BNAF",
     "IAF",
     "MAF",
+    "NAF",
     "NICE",
     "NSF",
+    "UNAF",
+    "BernsteinFlow",
     "CircularNSF",
+    "Gaussianization",
     "PlanarFlow",
     "RadialFlow",
     "RealNVP",
+    "SOSFlow",
     "SylvesterFlow",
     "model_class",
 ]

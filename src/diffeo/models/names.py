@@ -12,6 +12,8 @@ from diffeo.mixture import Ensemble, Mixture
 from diffeo.models.affine import IAF, MAF, NICE, RealNVP
 from diffeo.models.bnaf import BNAF
 from diffeo.models.circular import CircularNSF
+from diffeo.models.gaussianization import Gaussianization
+from diffeo.models.monotone import NAF, UNAF, BernsteinFlow, SOSFlow
 from diffeo.models.nsf import NSF
 from diffeo.models.residual_classics import PlanarFlow, RadialFlow, SylvesterFlow
 from diffeo.surjective_flow import SurjectiveFlow
@@ -22,15 +24,20 @@ _MODELS: dict[str, type[Flow]] = {
     cls.__name__.lower(): cls
     for cls in (
         BNAF,
+        BernsteinFlow,
         CircularNSF,
+        Gaussianization,
         IAF,
         MAF,
+        NAF,
         NICE,
         NSF,
         PlanarFlow,
         RadialFlow,
         RealNVP,
+        SOSFlow,
         SylvesterFlow,
+        UNAF,
     )
 }
 storage.register(Flow, Mixture, Ensemble, SurjectiveFlow, *_MODELS.values())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -61,6 +59,7 @@ class MonotoneNetwork(Extrapolated):
         super().__init__(interval)
         self.units = units
         self.num_params = 2 + 3 * units
+        self._nodes, self._weights = _composite_rule(PANELS, NODES)
 
     def log_integrand(self, t: Tensor, params: Tensor) -> Tensor:
         """log g(t) for t (nodes, ...)."""
@@ -71,14 +70,12 @@ class MonotoneNetwork(Extrapolated):
 
     def _inside(self, x: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
         t = (x - self.centre) / self.half
-        nodes, weights = _composite_rule(PANELS, NODES)
-        g = self.log_integrand(t * per_unit(nodes, t[None]), params).exp()
-        integral = t * (per_unit(weights, t[None]) * g).sum(0)
+        g = self.log_integrand(t * per_unit(self._nodes, t[None]), params).exp()
+        integral = t * (per_unit(self._weights, t[None]) * g).sum(0)
         y = self.centre + params[0] + self.half * integral
         return y, self.log_integrand(t[None], params)[0]
 
 
-@functools.cache
 def _composite_rule(panels: int, nodes: int) -> tuple[list[float], list[float]]:
     """Nodes and weights on [0, 1] of Gauss-Legendre rules on equal panels."""
     node, weight = np.polynomial.legendre.leggauss(nodes)

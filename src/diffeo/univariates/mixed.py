@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from diffeo.univariates.normal_tails import log_cdf, log_hazard, quantile_of_log
+from diffeo.univariates.normal_tails import log_cdf_and_hazard, quantile_of_log
 
 __all__ = ["Mix", "mixed_logistic", "mixed_normal", "per_unit", "spread"]
 
@@ -36,12 +36,12 @@ def mixed_normal(log_weight: Tensor, z: Tensor, log_slope: Tensor) -> tuple[Tens
         share = (log_weight.exp() * torch.special.ndtr(z)).sum(0)
         side = torch.where(share > 0.5, -1.0, 1.0).to(z)
     # by symmetry the sum is at most a half, whose log keeps its digits
-    lower = side * z
-    each = log_weight + log_cdf(lower)
-    y = quantile_of_log(_log_sum(each))
+    log_cdf, log_hazard = log_cdf_and_hazard(side * z)
+    each = log_weight + log_cdf
+    y, y_log_hazard = quantile_of_log(_log_sum(each))
     # w phi(z) / phi(y), with phi = Phi * hazard on both sides, as the squares would cancel
-    each = torch.log_softmax(each, 0) + log_hazard(lower) + log_slope
-    log_mixed = torch.logsumexp(each, 0) - log_hazard(y)
+    each = torch.log_softmax(each, 0) + log_hazard + log_slope
+    log_mixed = torch.logsumexp(each, 0) - y_log_hazard
     return _leaking(side * y, log_mixed, log_weight, z, log_slope)
 
 

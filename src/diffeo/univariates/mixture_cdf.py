@@ -16,6 +16,9 @@ from diffeo.univariates.univariate import Univariate
 
 __all__ = ["MixtureOfGaussians", "MixtureOfLogistics"]
 
+# element-wise the parameters are learned directly, in small steps: this lets them keep up
+GAIN = 4.0
+
 
 class _MixtureCDF(Univariate):
     """Q(sum_k w_k F((x - m_k) / s_k)), where Q is the inverse of F."""
@@ -32,7 +35,8 @@ class _MixtureCDF(Univariate):
     def _units(self, params: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """m_k, log s_k and log w_k, (components, ...)."""
         count = 3 * self.components
-        location, log_scale, weight = params[:count].unflatten(0, (3, self.components))
+        raw = GAIN * params[:count].unflatten(0, (3, self.components))
+        location, log_scale, weight = raw
         return (
             location + per_unit(self._locations, location),
             soft_bound(log_scale + self._log_scale),
