@@ -14,7 +14,7 @@ from diffeo.audit.copies import compiler, precisions, rebuilt
 from diffeo.audit.densities import DensityAudit
 from diffeo.audit.points import far_points, inner_points
 from diffeo.audit.report import Finding, Report, expect, problems, run_checks
-from diffeo.audit.shapes import Map, misshapen, take
+from diffeo.audit.shapes import misshapen, take
 from diffeo.bases import StandardNormal
 from diffeo.errors import ContextError, ShapeError
 from diffeo.flow import Flow
@@ -24,6 +24,9 @@ from diffeo.surjective_flow import SurjectiveFlow
 from diffeo.transforms import Constrain
 
 __all__ = ["check_surjection"]
+
+# (points, context, seed=...) -> what comes out, and a contribution
+Act = Callable[..., tuple[Tensor, Tensor]]
 
 
 def check_surjection(
@@ -105,7 +108,7 @@ class _SurjectionAudit:
 
     def directions(
         self, surjection: Surjection, rows: int, like: torch.dtype = torch.float64
-    ) -> Iterator[tuple[str, Map, Tensor, Support, tuple[int, ...]]]:
+    ) -> Iterator[tuple[str, Act, Tensor, Support, tuple[int, ...]]]:
         """Name, seeded map, points, their support and the event shape of what comes out."""
         z = torch.randn(rows, *surjection.in_shape, dtype=like)
         x = torch.randn(rows, *surjection.out_shape, dtype=like)
