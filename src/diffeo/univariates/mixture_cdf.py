@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar
 
 import numpy as np
 import torch
@@ -23,11 +22,15 @@ GAIN = 4.0
 class _MixtureCDF(Univariate):
     """Q(sum_k w_k F((x - m_k) / s_k)), where Q is the inverse of F."""
 
-    mix: ClassVar[Mix]
-
     def __init__(
-        self, locations: list[float], log_weights: list[float], log_scale: float, extra: int = 0
+        self,
+        mix: Mix,
+        locations: list[float],
+        log_weights: list[float],
+        log_scale: float,
+        extra: int = 0,
     ) -> None:
+        self._mix = mix
         self.components = len(locations)
         self._locations, self._log_weights, self._log_scale = locations, log_weights, log_scale
         self.num_params = 3 * self.components + extra
@@ -46,7 +49,7 @@ class _MixtureCDF(Univariate):
     def _mixed(self, x: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
         location, log_scale, log_weight = self._units(params)
         z = (x - location) * torch.exp(-log_scale)
-        return self.mix(log_weight, z, -log_scale)
+        return self._mix(log_weight, z, -log_scale)
 
     def _unmixed(self, y: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
         # y lies between the extreme (x - m_k) / s_k
@@ -86,15 +89,13 @@ class MixtureOfLogistics(_MixtureCDF):
         26
     """
 
-    mix = staticmethod(mixed_logistic)
-
     def __init__(self, components: int = 8) -> None:
         _check(components)
         locations = [2 * c for c in spread(components)]
         variance = sum(c * c for c in locations) / components
         # with which the mixture has the variance of one standard logistic
         log_scale = math.log1p(-3 * variance / math.pi**2) / 2
-        super().__init__(locations, [0.0] * components, log_scale, extra=2)
+        super().__init__(mixed_logistic, locations, [0.0] * components, log_scale, extra=2)
 
     def forward(self, x: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
         y, log_slope = self._mixed(x, params)
@@ -137,8 +138,6 @@ class MixtureOfGaussians(_MixtureCDF):
         True
     """
 
-    mix = staticmethod(mixed_normal)
-
     def __init__(self, components: int = 8) -> None:
         _check(components)
         # narrower normals at the nodes of a Gauss rule for the normal that makes up their variance
@@ -146,6 +145,7 @@ class MixtureOfGaussians(_MixtureCDF):
         # few nodes reproduce only a narrow one
         variance = min(0.36, (components - 1) ** 2 / ((components - 1) ** 2 + 90))
         super().__init__(
+            mixed_normal,
             (math.sqrt(variance) * nodes).tolist(),
             np.log(weights / weights.sum()).tolist(),
             math.log1p(-variance) / 2,
