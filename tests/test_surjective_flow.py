@@ -57,6 +57,10 @@ def test_repr_says_what_log_prob_is() -> None:
     assert "log_prob: bound" in repr(mixed())
     sliced = diffeo.SurjectiveFlow(StandardNormal(1), Slice(2, [0]))
     assert "log_prob: exact" in repr(sliced)
+    # and so does whatever is made of it
+    two = diffeo.Mixture(counts(), counts())
+    assert two.exactness == "bound"
+    assert "log_prob: bound" in repr(two)
 
 
 def test_layers_must_fit() -> None:

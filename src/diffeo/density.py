@@ -86,6 +86,9 @@ class Density(Described, nn.Module, ABC):
         x = self._rsample(shape, context, generator)
         return x, self._log_prob(x, context)
 
+    def extra_repr(self) -> str:
+        return f"log_prob: {self.exactness}"
+
     @property
     def like(self) -> Tensor:
         """A tensor of the density's dtype and device."""

@@ -10,7 +10,7 @@ from diffeo.errors import ShapeError
 from diffeo.model import Model
 from diffeo.nets import StandardizeContext
 from diffeo.supports import Real
-from diffeo.transform import Transform
+from diffeo.transform import Transform, weakest
 from diffeo.transforms import Sequential, Standardize
 
 __all__ = ["Flow"]
@@ -77,8 +77,7 @@ class Flow(Model):
         self.support = transform.codomain
         self.has_rsample = base.has_rsample
         self.compiles = base.compiles and transform.compiles
-        if "estimate" in (base.exactness, transform.exactness):
-            self.exactness = "estimate"
+        self.exactness = weakest((base.exactness, transform.exactness))
 
     def _embed(self, context: Tensor | None) -> Tensor | None:
         if self.embedding is None or context is None:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from diffeo.arrays import ArrayLike
 from diffeo.errors import ShapeError
 from diffeo.model import Model
+from diffeo.transform import weakest
 
 __all__ = ["Ensemble", "Mixture"]
 
@@ -62,6 +63,7 @@ class Mixture(Model):
         self.logits: Tensor = nn.Parameter(torch.zeros(len(components)))
         self.support = components[0].support
         self.compiles = all(c.compiles for c in components)
+        self.exactness = weakest(c.exactness for c in components)
 
     def arguments(self) -> dict[str, Any]:
         return {"components": tuple(self.components)}

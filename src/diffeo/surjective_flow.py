@@ -18,7 +18,7 @@ from diffeo.nets import StandardizeContext
 from diffeo.supports import Real, Support, parts_of
 from diffeo.supports.discrete import Discrete
 from diffeo.surjections import Surjection
-from diffeo.transform import Transform
+from diffeo.transform import Transform, weakest
 from diffeo.transforms import Standardize
 
 __all__ = ["SurjectiveFlow"]
@@ -92,14 +92,10 @@ class SurjectiveFlow(Model):
         self.support = layers[-1].codomain
         self.has_rsample = density.has_rsample and all(_carries_gradients(m) for m in layers)
         self.compiles = density.compiles and all(m.compiles for m in layers)
-        found = {density.exactness, *(m.exactness for m in layers)}
-        self.exactness = next(kind for kind in ("bound", "estimate", "exact") if kind in found)
+        self.exactness = weakest(part.exactness for part in (density, *layers))
 
     def arguments(self) -> dict[str, Any]:
         return {"density": self.density, "layers": tuple(self.layers)}
-
-    def extra_repr(self) -> str:
-        return f"log_prob: {self.exactness}"
 
     def log_prob(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from typing import Literal
 
 from torch import Tensor, nn
@@ -10,9 +11,16 @@ from torch import Tensor, nn
 from diffeo.described import Described
 from diffeo.supports import Real, Support
 
-__all__ = ["Exactness", "Transform"]
+__all__ = ["Exactness", "Transform", "weakest"]
 
 Exactness = Literal["exact", "estimate", "bound"]
+
+
+def weakest(kinds: Iterable[Exactness]) -> Exactness:
+    """What a whole is, whose parts are of these ``kinds``."""
+    found = set(kinds)
+    order: tuple[Exactness, ...] = ("bound", "estimate", "exact")
+    return next(kind for kind in order if kind in found)
 
 
 class Transform(Described, nn.Module, ABC):

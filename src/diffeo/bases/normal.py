@@ -13,6 +13,7 @@ from diffeo.checks import check_features
 from diffeo.density import Density
 from diffeo.errors import ShapeError
 from diffeo.nets import MLP
+from diffeo.univariates.bounded import soft_bound
 
 __all__ = ["DiagonalNormal", "MultivariateNormal", "StandardNormal"]
 
@@ -131,7 +132,7 @@ class DiagonalNormal(Density):
             return self.loc, self.log_scale
         out = self.conditioner(context[..., :0], context).to(self.loc.dtype)
         loc, log_scale = out.chunk(2, dim=-1)
-        return self.loc + loc * self.log_scale.exp(), self.log_scale + log_scale
+        return self.loc + loc * self.log_scale.exp(), self.log_scale + soft_bound(log_scale)
 
     def _log_prob(self, x: Tensor, context: Tensor | None) -> Tensor:
         loc, log_scale = self._moments(context)

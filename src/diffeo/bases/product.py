@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from diffeo.density import Density
 from diffeo.errors import ShapeError
 from diffeo.supports import Features, parts_of
+from diffeo.transform import weakest
 
 __all__ = ["Product"]
 
@@ -50,8 +51,7 @@ class Product(Density):
         )
         self.has_rsample = all(f.has_rsample for f in factors)
         self.compiles = all(f.compiles for f in factors)
-        if any(f.exactness != "exact" for f in factors):
-            self.exactness = "estimate"
+        self.exactness = weakest(f.exactness for f in factors)
 
     def arguments(self) -> dict[str, Any]:
         return {"factors": tuple(self.factors)}

@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from diffeo.cli.arguments import Subparsers, add_output, add_subcommand, count, names, seed
+from diffeo.models import MODEL_NAMES
 
 if TYPE_CHECKING:
     from diffeo.cli.matching import Matched
@@ -35,7 +36,7 @@ def add_to(subparsers: Subparsers) -> None:
     parser.add_argument("data", metavar="DATA", help="a CSV, Parquet, .npy or .npz table")
     add_output(parser, "model file to write (.safetensors)")
     parser.add_argument(
-        "--model", default="nsf", metavar="NAME", help="nsf, maf, realnvp, nice or iaf (nsf)"
+        "--model", default="nsf", metavar="NAME", help=f"{', '.join(MODEL_NAMES)} (nsf)"
     )
     parser.add_argument(
         "--columns", type=names, metavar="A,B,..", help="columns to model (all but the context)"

@@ -5,7 +5,7 @@ from diffeo.models.bnaf import BNAF
 from diffeo.models.circular import CircularNSF
 from diffeo.models.gaussianization import Gaussianization
 from diffeo.models.monotone import NAF, UNAF, BernsteinFlow, SOSFlow
-from diffeo.models.names import model_class
+from diffeo.models.names import MODEL_NAMES, model_class
 from diffeo.models.nsf import NSF
 from diffeo.models.residual_classics import PlanarFlow, RadialFlow, SylvesterFlow
 
@@ -13,6 +13,7 @@ __all__ = [
     "BNAF",
     "IAF",
     "MAF",
+    "MODEL_NAMES",
     "NAF",
     "NICE",
     "NSF",

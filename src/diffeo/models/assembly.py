@@ -161,11 +161,11 @@ def autoregressions(
 def warn_if_affine_in_one_dimension(flow: Flow) -> None:
     """With one feature there is nothing to condition an affine map on but the context."""
     if flow.base.event_shape == (1,):
-        shape = (
-            "an affine map of its base given the context" if flow.context else "only its base, scaled"
-        )
+        kind = "an affine map of its base given the context"
+        shape = kind if flow.context else "only its base, scaled"
         warnings.warn(
-            f"{type(flow).__name__} with one feature is {shape}; a spline (NSF) can take any shape there",
+            f"{type(flow).__name__} with one feature is {shape}; "
+            f"a spline (NSF) can take any shape there",
             UserWarning,
             stacklevel=4,
         )

@@ -36,7 +36,7 @@ def fit(
     Args:
         X: (rows, features).
         context: (rows, context), for a conditional density.
-        model: name of a model: nsf, maf, realnvp, nice or iaf.
+        model: name of a model in any case, such as nsf or maf (``diffeo.models.MODEL_NAMES``).
         seed: seed of the initial weights and of the fit.
         model_options: further arguments of the model.
         **options: further arguments of ``Model.fit``.

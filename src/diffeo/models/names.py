@@ -18,7 +18,7 @@ from diffeo.models.nsf import NSF
 from diffeo.models.residual_classics import PlanarFlow, RadialFlow, SylvesterFlow
 from diffeo.surjective_flow import SurjectiveFlow
 
-__all__ = ["model_class"]
+__all__ = ["MODEL_NAMES", "model_class"]
 
 _MODELS: dict[str, type[Flow]] = {
     cls.__name__.lower(): cls
@@ -40,6 +40,7 @@ _MODELS: dict[str, type[Flow]] = {
         UNAF,
     )
 }
+MODEL_NAMES = sorted(_MODELS)
 storage.register(Flow, Mixture, Ensemble, SurjectiveFlow, *_MODELS.values())
 
 
@@ -51,6 +52,6 @@ def model_class(name: str) -> Any:
     """
     found = _MODELS.get(name.lower())
     if found is None:
-        near = difflib.get_close_matches(name.lower(), _MODELS) or sorted(_MODELS)
+        near = difflib.get_close_matches(name.lower(), _MODELS) or MODEL_NAMES
         raise UnknownModelError(f"no model is called {name!r}; did you mean {' or '.join(near)}?")
     return found

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from diffeo.errors import ShapeError
-from diffeo.transform import Transform
+from diffeo.transform import Transform, weakest
 
 __all__ = ["Inverse", "Sequential"]
 
@@ -42,7 +42,7 @@ class Sequential(Transform):
         self.context = _common_context(transforms)
         self.domain = transforms[0].domain
         self.codomain = transforms[-1].codomain
-        self.exactness = "exact" if all(t.exactness == "exact" for t in transforms) else "estimate"
+        self.exactness = weakest(t.exactness for t in transforms)
         self.compiles = all(t.compiles for t in transforms)
 
     def __iter__(self) -> Any:
