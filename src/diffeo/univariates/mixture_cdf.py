@@ -71,8 +71,8 @@ class MixtureOfLogistics(_MixtureCDF):
     numerical; as the logit lies between the extreme (x - m_k) / s_k, its bracket is exact.
 
     Parameters: ``components`` shifts of m, ``components`` logs of s, and ``components`` logs of w,
-    before their constraints; then t and s. All zero, the components are evenly spread and the map
-    is only near the identity: components that start alike take long to part.
+    each times 4 and before their constraints; then t and s. All zero, the components are evenly
+    spread and the map is only near the identity: components that start alike take long to part.
 
     Args:
         components: number of components, at least 1.
@@ -118,8 +118,8 @@ class MixtureOfGaussians(_MixtureCDF):
     numerical; as y lies between the extreme (x - m_k) / s_k, its bracket is exact.
 
     Parameters: ``components`` shifts of m, ``components`` logs of s, and ``components`` logs of w,
-    before their constraints. All zero, the components are spread so that their mixture is all but
-    a standard normal, and the map near the identity.
+    each times 4 and before their constraints. All zero, the components are spread so that their
+    mixture is all but a standard normal, and the map near the identity.
 
     Args:
         components: number of components, at least 1.

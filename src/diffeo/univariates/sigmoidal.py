@@ -74,8 +74,8 @@ class DenseSigmoidal(Univariate):
     that the slope does not vanish between units far apart. All is computed in the log domain. The
     inverse is numerical; as h_i' lies between the extreme z_k, its bracket is exact.
 
-    Parameters, layer by layer: logs of a, b, w and (for several inputs) u, before their
-    constraints. All zero, the units are evenly spread and the map is only near the identity: units
+    Parameters, layer by layer: logs of a, shifts of b over 4, logs of w and (for several inputs) of
+    u, before their constraints. All zero, the units are evenly spread and the map is only near the identity: units
     that start alike take long to part.
 
     Args:
@@ -130,11 +130,11 @@ class DeepSigmoidal(DenseSigmoidal):
 
     Here a_k > 0, and the weights w_k are positive and sum to one. A thousandth of
     sum_k w_k (a_k x + b_k) is mixed in, so that the slope does not vanish between units far apart.
-    All is computed in the log domain: in both tails the map is linear, with the least a_k as slope.
-    The inverse is numerical; as y lies between the extreme a_k x + b_k, its bracket is exact.
+    All is computed in the log domain: in both tails the map is linear, with a slope near the least
+    a_k. The inverse is numerical; as y lies between the extreme a_k x + b_k, its bracket is exact.
 
-    Parameters: ``units`` logs of a, ``units`` offsets b, and ``units`` logs of w, before their
-    constraints. All zero, the units are evenly spread and the map is only near the identity: units
+    Parameters: ``units`` logs of a, ``units`` shifts of b over 4, and ``units`` logs of w, before
+    their constraints. All zero, the units are evenly spread and the map is only near the identity: units
     that start alike take long to part.
 
     Args:
