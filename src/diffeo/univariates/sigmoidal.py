@@ -75,8 +75,8 @@ class DenseSigmoidal(Univariate):
     inverse is numerical; as h_i' lies between the extreme z_k, its bracket is exact.
 
     Parameters, layer by layer: logs of a, shifts of b over 4, logs of w and (for several inputs) of
-    u, before their constraints. All zero, the units are evenly spread and the map is only near the identity: units
-    that start alike take long to part.
+    u, before their constraints. All zero, the units are evenly spread and the map is only near the
+    identity: units that start alike take long to part.
 
     Args:
         units: units of each layer, at least 1.
@@ -134,8 +134,8 @@ class DeepSigmoidal(DenseSigmoidal):
     a_k. The inverse is numerical; as y lies between the extreme a_k x + b_k, its bracket is exact.
 
     Parameters: ``units`` logs of a, ``units`` shifts of b over 4, and ``units`` logs of w, before
-    their constraints. All zero, the units are evenly spread and the map is only near the identity: units
-    that start alike take long to part.
+    their constraints. All zero, the units are evenly spread and the map is only near the identity:
+    units that start alike take long to part.
 
     Args:
         units: number of units, at least 1.
