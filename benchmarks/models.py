@@ -21,7 +21,7 @@ from diffeo.models import model_class
 
 SEED = 0
 TRAIN, TEST = 40_000, 20_000
-FIT = {"epochs": 15, "patience": None, "batch_size": 512, "lr": 3e-3, "validation": 0.05}
+FIT = {"epochs": 20, "patience": None, "batch_size": 512, "lr": 3e-3, "validation": 0.05}
 # models whose weights are the map itself, not a network's that predicts it, take longer steps
 LONG_STEP = 2e-2
 LONG_STEPS = ["bnaf", "gaussianization", "planarflow", "radialflow", "sylvesterflow"]

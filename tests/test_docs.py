@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import importlib
 import importlib.util
+import inspect
 import pkgutil
 import re
 from pathlib import Path
@@ -60,6 +61,14 @@ def test_every_picture_of_the_pages_is_there_and_none_besides():
 def test_links_between_pages_lead_somewhere(page):
     for target in re.findall(r"\]\((?!https?://|#)([^)#]+)", page.read_text("utf-8")):
         assert (DOCS / target).exists(), target
+
+
+@pytest.mark.parametrize("room", ["univariates", "transforms", "bases", "surjections", "models"])
+def test_the_page_of_parts_names_every_public_part(room):
+    page = (DOCS / "parts.md").read_text("utf-8")
+    module = importlib.import_module(f"diffeo.{room}")
+    classes = [name for name in module.__all__ if inspect.isclass(getattr(module, name))]
+    assert [name for name in classes if f"`{name}`" not in page] == []
 
 
 def _modules() -> list[str]:
