@@ -79,7 +79,7 @@ def main() -> None:
         write_table(
             "models",
             "Every model on toy densities: nats above the truth",
-            [*columns, "parameters (2-D)", "seconds a fit (1 thread)"],
+            [*columns, "parameters (2-D)", "CPU seconds a fit"],
             rows,
             notes=[
                 f"Each model at its default size, fitted with {FIT} on {TRAIN} points; "

@@ -64,7 +64,7 @@ def main() -> None:
                 "target",
                 "reached",
                 "parameters",
-                "seconds (1 thread)",
+                "CPU seconds",
             ],
             rows,
             notes=[
