@@ -23,7 +23,7 @@ MODELS = {
     "SOSFlow": (diffeo.SOSFlow, {}, 3e-3),
     "BernsteinFlow": (diffeo.BernsteinFlow, {}, 3e-3),
     # without networks, its parameters are learned directly
-    "Gaussianization": (diffeo.Gaussianization, {}, 1e-2),
+    "Gaussianization": (diffeo.Gaussianization, {}, 2e-2),
 }
 
 

@@ -168,7 +168,7 @@ def test_mixture_of_logistics() -> None:
     raw = raw_parameters(univariate, 0.2)
     m = [4 * v + 2 * (k - 1) for k, v in enumerate(raw[:3])]
     start = math.log(1 - 3 * (8 / 3) / math.pi**2) / 2
-    s = [math.exp(bounded(4 * v + start)) for v in raw[3:6]]
+    s = [math.exp(bounded(v + start)) for v in raw[3:6]]
     w = softmax([4 * v for v in raw[6:9]])
     shift, scale = raw[9], math.exp(bounded(raw[10]))
     agree(
@@ -184,14 +184,17 @@ def test_mixture_of_gaussians() -> None:
     variance = 4 / 94
     # Gauss's rule for the normal: nodes at 0 and the roots of 3, weights 2/3 and 1/6
     m = [4 * v + (k - 1) * math.sqrt(3 * variance) for k, v in enumerate(raw[:3])]
-    s = [math.exp(bounded(4 * v + math.log(1 - variance) / 2)) for v in raw[3:6]]
+    s = [math.exp(bounded(v + math.log(1 - variance) / 2)) for v in raw[3:6]]
     w = softmax([4 * v + math.log(p) for v, p in zip(raw[6:], (1 / 6, 2 / 3, 1 / 6), strict=True)])
     normal = NormalDist()
 
     def formula(x: float) -> float:
         z = [(x - m[k]) / s[k] for k in range(3)]
-        share = sum(w[k] * normal.cdf(z[k]) for k in range(3))
-        return (1 - LEAK) * normal.inv_cdf(share) + LEAK * sum(w[k] * z[k] for k in range(3))
+        # from the lower tail, where a share keeps its digits
+        sign = 1 if x < 0 else -1
+        share = sum(w[k] * normal.cdf(sign * z[k]) for k in range(3))
+        mean = sum(w[k] * z[k] for k in range(3))
+        return (1 - LEAK) * sign * normal.inv_cdf(share) + LEAK * mean
 
     agree(univariate, raw, formula)
 

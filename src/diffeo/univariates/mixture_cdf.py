@@ -15,7 +15,7 @@ from diffeo.univariates.univariate import Univariate
 
 __all__ = ["MixtureOfGaussians", "MixtureOfLogistics"]
 
-# element-wise the parameters are learned directly, in small steps: this lets them keep up
+# of locations and weights: learned directly, in small steps, they would lag behind the scales
 GAIN = 4.0
 
 
@@ -38,12 +38,11 @@ class _MixtureCDF(Univariate):
     def _units(self, params: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """m_k, log s_k and log w_k, (components, ...)."""
         count = 3 * self.components
-        raw = GAIN * params[:count].unflatten(0, (3, self.components))
-        location, log_scale, weight = raw
+        location, log_scale, weight = params[:count].unflatten(0, (3, self.components))
         return (
-            location + per_unit(self._locations, location),
+            GAIN * location + per_unit(self._locations, location),
             soft_bound(log_scale + self._log_scale),
-            torch.log_softmax(weight + per_unit(self._log_weights, weight), 0),
+            torch.log_softmax(GAIN * weight + per_unit(self._log_weights, weight), 0),
         )
 
     def _mixed(self, x: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
@@ -70,8 +69,8 @@ class MixtureOfLogistics(_MixtureCDF):
     vanish between components far apart. All is computed in the log domain. The inverse is
     numerical; as the logit lies between the extreme (x - m_k) / s_k, its bracket is exact.
 
-    Parameters: ``components`` shifts of m, ``components`` logs of s, and ``components`` logs of w,
-    each times 4 and before their constraints; then t and s. All zero, the components are evenly
+    Parameters: ``components`` shifts of m over 4, ``components`` logs of s, and ``components`` logs
+    of w over 4, before their constraints; then t and s. All zero, the components are evenly
     spread and the map is only near the identity: components that start alike take long to part.
 
     Args:
@@ -117,8 +116,8 @@ class MixtureOfGaussians(_MixtureCDF):
     components far apart. All is computed in the log domain, far into both tails. The inverse is
     numerical; as y lies between the extreme (x - m_k) / s_k, its bracket is exact.
 
-    Parameters: ``components`` shifts of m, ``components`` logs of s, and ``components`` logs of w,
-    each times 4 and before their constraints. All zero, the components are spread so that their
+    Parameters: ``components`` shifts of m over 4, ``components`` logs of s, and ``components`` logs
+    of w over 4, before their constraints. All zero, the components are spread so that their
     mixture is all but a standard normal, and the map near the identity.
 
     Args:
@@ -142,8 +141,8 @@ class MixtureOfGaussians(_MixtureCDF):
         _check(components)
         # narrower normals at the nodes of a Gauss rule for the normal that makes up their variance
         nodes, weights = np.polynomial.hermite_e.hermegauss(components)
-        # few nodes reproduce only a narrow one
-        variance = min(0.36, (components - 1) ** 2 / ((components - 1) ** 2 + 90))
+        # few nodes reproduce only a narrow one, and a wide one makes the leak felt
+        variance = min(0.2, (components - 1) ** 2 / ((components - 1) ** 2 + 90))
         super().__init__(
             mixed_normal,
             (math.sqrt(variance) * nodes).tolist(),
