@@ -41,10 +41,6 @@ def sigmoid(z: float) -> float:
     return 1 / (1 + math.exp(-z))
 
 
-def logit(p: float) -> float:
-    return math.log(p / (1 - p))
-
-
 def raw_parameters(univariate: Univariate, sd: float = 0.5) -> list[float]:
     return (sd * torch.randn(univariate.num_params, dtype=torch.float64)).tolist()
 
@@ -114,8 +110,9 @@ def test_monotone_network() -> None:
 
 def mixed(z: list[float], weights: list[float]) -> float:
     mean = sum(w * v for w, v in zip(weights, z, strict=True))
-    share = sum(w * sigmoid(v) for w, v in zip(weights, z, strict=True))
-    return (1 - LEAK) * logit(share) + LEAK * mean
+    below = sum(w * sigmoid(v) for w, v in zip(weights, z, strict=True))
+    above = sum(w * sigmoid(-v) for w, v in zip(weights, z, strict=True))
+    return (1 - LEAK) * math.log(below / above) + LEAK * mean
 
 
 def test_deep_sigmoidal() -> None:
@@ -192,7 +189,7 @@ def test_mixture_of_gaussians() -> None:
         z = [(x - m[k]) / s[k] for k in range(3)]
         # from the lower tail, where a share keeps its digits
         sign = 1 if x < 0 else -1
-        share = sum(w[k] * normal.cdf(sign * z[k]) for k in range(3))
+        share = sum(w[k] * math.erfc(-sign * z[k] / math.sqrt(2)) / 2 for k in range(3))
         mean = sum(w[k] * z[k] for k in range(3))
         return (1 - LEAK) * sign * normal.inv_cdf(share) + LEAK * mean
 
