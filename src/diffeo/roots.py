@@ -39,7 +39,11 @@ def invert_increasing(
         ConvergenceWarning: rows that have not converged (not under ``torch.compile``).
     """
     with torch.no_grad():
-        root = _bracketed(function, y.detach(), low.detach(), high.detach(), name)
+        # a traced loop wants its state apart, and in one layout
+        target, start, end = (
+            t.detach().clone(memory_format=torch.contiguous_format) for t in (y, low, high)
+        )
+        root = _bracketed(function, target, start, end, name)
     value, log_slope = function(root)
     x = root - (value - y) * torch.exp(-log_slope.detach())
     return x, -function(x)[1]
@@ -54,7 +58,7 @@ def _bracketed(function: Increasing, y: Tensor, low: Tensor, high: Tensor, name:
     def advance(
         count: Tensor, low: Tensor, high: Tensor, x: Tensor, step: Tensor, done: Tensor
     ) -> State:
-        value, log_slope = function(x)
+        value, log_slope = (t.contiguous() for t in function(x))
         excess = value - y
         low = torch.where(excess <= 0, x, low)
         high = torch.where(excess >= 0, x, high)
@@ -70,8 +74,8 @@ def _bracketed(function: Increasing, y: Tensor, low: Tensor, high: Tensor, name:
     start = low + (high - low) / 2
     state: State = (
         torch.zeros((), dtype=torch.int64, device=y.device),
-        low.clone(),
-        high.clone(),
+        low,
+        high,
         start,
         (high - low).abs() + 1,
         # an infinite bracket has no middle

@@ -37,8 +37,6 @@ class Extrapolated(Univariate):
         return y + (x - clamped) * log_slope.exp(), log_slope
 
     def inverse(self, y: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
-        # a traced loop keeps the strides of its tensors
-        y, params = y.contiguous(), params.contiguous()
         low, high = self._bracket(y.detach(), params.detach())
         return invert_increasing(
             lambda x: self.forward(x, params), y, low, high, type(self).__name__
