@@ -26,6 +26,8 @@ test-peers: $(PEERS)/ready
 # every table under benchmarks/results that needs no other library
 bench: $(VENV)/dev
 	$(BIN)/python benchmarks/toy.py
+	$(BIN)/python benchmarks/models.py
+	$(BIN)/python benchmarks/reverse_kl.py
 	$(BIN)/python benchmarks/power_plant.py
 	$(BIN)/python benchmarks/conditional.py
 	$(BIN)/python benchmarks/import_time.py
