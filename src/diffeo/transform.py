@@ -54,6 +54,11 @@ class Transform(Described, nn.Module, ABC):
         self.domain: Support = Real()
         self.codomain: Support = Real()
 
+    def extra_repr(self) -> str:
+        # modules are printed by torch, below
+        given = {k: v for k, v in self.arguments().items() if not _holds_modules(v)}
+        return ", ".join(f"{name}={value!r}" for name, value in given.items())
+
     @abstractmethod
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Map base to data.
@@ -97,3 +102,8 @@ class Transform(Described, nn.Module, ABC):
 
         Layers that are set already stay as they are; most transforms have nothing to set.
         """
+
+
+def _holds_modules(value: object) -> bool:
+    items = value if isinstance(value, tuple | list) else (value,)
+    return any(isinstance(item, nn.Module) for item in items)

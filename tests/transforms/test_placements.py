@@ -138,3 +138,9 @@ def test_affine_models_of_one_feature_warn(model: type) -> None:
         model(1, hidden=(16,))
     with pytest.warns(UserWarning, match="given the context"):
         model(1, context=2, hidden=(16,))
+
+
+def test_a_layer_prints_what_it_was_given() -> None:
+    printed = repr(Coupling(3, Affine(), context=2))
+    assert "features=3, univariate=Affine(), context=2" in printed
+    assert "transforms=" not in repr(diffeo.Sequential(Coupling(3, Affine())))
