@@ -85,6 +85,22 @@ def test_a_coupling_that_sees_angles_is_periodic():
     assert repr(layer.domain) == "[circle(), real(), real()]"
 
 
+@pytest.mark.parametrize("residual", [False, True])
+def test_an_autoregression_of_angles_is_periodic_and_triangular(residual):
+    spline = univariates.CircularRationalQuadraticSpline(bins=4)
+    layer = transforms.MaskedAutoregressive(3, spline, hidden=(16, 16), residual=residual)
+    layer = perturbed(layer).double()
+    x = torch.rand(5, 3, dtype=F64) * 4 - 2
+    seam = x.clone(), x.clone()
+    seam[0][:, 0], seam[1][:, 0] = -math.pi, math.pi
+    (y0, ladj0), (y1, ladj1) = map(layer, seam)
+    torch.testing.assert_close(y0[:, 1:], y1[:, 1:])
+    torch.testing.assert_close(ladj0, ladj1)
+    jacobian = torch.autograd.functional.jacobian(lambda v: layer(v)[0], x[0])
+    assert torch.equal(jacobian.triu(1), torch.zeros(3, 3, dtype=F64))
+    assert bool((jacobian.tril(-1)[[1, 2, 2], [0, 0, 1]] != 0).all())
+
+
 def test_a_conditioner_of_ones_own_gets_two_columns_an_angle():
     seen = []
 

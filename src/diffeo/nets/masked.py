@@ -53,11 +53,12 @@ class _Masks(nn.Module):
         hidden: Sequence[int],
         order: Sequence[int] | None,
         context: int,
+        inputs: int,
     ) -> None:
         super().__init__()
         positions = _positions(features, order)
         degrees = [_degrees(width, features, context) for width in hidden]
-        before = [positions, *degrees[:-1]]
+        before = [positions.repeat(inputs), *degrees[:-1]]
         for index, (source, target) in enumerate(zip(before, degrees, strict=True)):
             mask = target[:, None] >= source[None, :]
             self.register_buffer(f"hidden{index}", mask, persistent=False)
@@ -79,13 +80,14 @@ class MaskedMLP(Described, nn.Module):
     """Masked multi-layer perceptron: output block i depends on inputs before i and the context.
 
     Args:
-        features: number of inputs D.
+        features: number of features D.
         blocks: number of outputs a feature; the output is read as (blocks, D).
         hidden: widths of the hidden layers, at least one.
         order: the features in autoregressive order; by default 0..D-1.
         context: width of the context; 0 for none.
+        inputs: number of inputs a feature; x is read as (inputs, D).
 
-    Shapes: x (*batch, D), context (*batch, context) -> (*batch, blocks * D).
+    Shapes: x (*batch, inputs * D), context (*batch, context) -> (*batch, blocks * D).
 
     Raises:
         ShapeError: ``order`` is not a permutation.
@@ -107,13 +109,14 @@ class MaskedMLP(Described, nn.Module):
         hidden: Sequence[int] = (128, 128),
         order: Sequence[int] | None = None,
         context: int = 0,
+        inputs: int = 1,
     ) -> None:
         super().__init__()
         if not hidden:
             raise ValueError("hidden must name at least one layer's width, got none")
         self.context = context
-        self.masks = _Masks(features, blocks, hidden, order, context)
-        self.input = _InputLayer(features, hidden[0], context)
+        self.masks = _Masks(features, blocks, hidden, order, context, inputs)
+        self.input = _InputLayer(inputs * features, hidden[0], context)
         self.hidden = nn.ModuleList(
             nn.Linear(before, after) for before, after in itertools.pairwise(hidden)
         )
@@ -133,13 +136,14 @@ class MaskedResidualMLP(Described, nn.Module):
     """Masked residual network: the autoregressive structure of MaskedMLP in pre-activation blocks.
 
     Args:
-        features: number of inputs D.
+        features: number of features D.
         blocks: number of outputs a feature; the output is read as (blocks, D).
         hidden: one equal width a residual block.
         order: the features in autoregressive order; by default 0..D-1.
         context: width of the context; 0 for none.
+        inputs: number of inputs a feature; x is read as (inputs, D).
 
-    Shapes: x (*batch, D), context (*batch, context) -> (*batch, blocks * D).
+    Shapes: x (*batch, inputs * D), context (*batch, context) -> (*batch, blocks * D).
 
     Raises:
         ValueError: hidden widths that differ.
@@ -162,12 +166,13 @@ class MaskedResidualMLP(Described, nn.Module):
         hidden: Sequence[int] = (128, 128),
         order: Sequence[int] | None = None,
         context: int = 0,
+        inputs: int = 1,
     ) -> None:
         super().__init__()
         width = _residual_width("MaskedResidualMLP", hidden)
         self.context = context
-        self.masks = _Masks(features, blocks, (width, width), order, context)
-        self.input = _InputLayer(features, width, context)
+        self.masks = _Masks(features, blocks, (width, width), order, context, inputs)
+        self.input = _InputLayer(inputs * features, width, context)
         self.blocks = nn.ModuleList(_ResidualBlock(width) for _ in hidden)
         self.output = _MaskedOutput(width, blocks * features)
 

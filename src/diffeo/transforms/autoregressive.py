@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from diffeo.checks import check_batch, check_features
 from diffeo.nets import MaskedMLP, MaskedResidualMLP
+from diffeo.supports import Circle
 from diffeo.transform import Transform
 from diffeo.transforms.placement import check_conditioner, feature_major, predict
 from diffeo.univariates.univariate import Univariate
@@ -20,7 +21,8 @@ class MaskedAutoregressive(Transform):
     """y_i = g(x_i; p_i(x_{<i}, context)): one network pass forward, D passes in the inverse.
 
     Bare it is the layer of an inverse autoregressive flow (fast sampling); its ``Inverse`` is the
-    layer of a masked autoregressive flow (fast density).
+    layer of a masked autoregressive flow (fast density). Where the univariate is one of angles,
+    the network sees their cosines and sines, (2, D), so that its parameters are periodic too.
 
     Args:
         features: number of features D.
@@ -29,9 +31,9 @@ class MaskedAutoregressive(Transform):
         context: width of the context; 0 for none.
         hidden: hidden widths of the masked network.
         residual: use a masked residual network.
-        conditioner: a module of your own that maps x (*batch, D) (and context) to
-            (*batch, num_params * D), read as (num_params, D), whose feature i depends on
-            features before i in ``order`` alone.
+        conditioner: a module of your own that maps what the network sees, (*batch, D) or of
+            angles (*batch, 2 * D), (and context) to (*batch, num_params * D), read as
+            (num_params, D), whose feature i depends on features before i in ``order`` alone.
 
     Shapes: x (*batch, D), context (*batch, context).
 
@@ -67,18 +69,20 @@ class MaskedAutoregressive(Transform):
         self.order = list(range(features) if order is None else order)
         self.context = context
         self.compiles = univariate.compiles
-        count = univariate.num_params
+        self.angular = isinstance(univariate.domain, Circle)
+        count, inputs = univariate.num_params, 1 + self.angular
         if conditioner is not None:
-            check_conditioner(self, conditioner, features, count * features, context)
+            check_conditioner(self, conditioner, inputs * features, count * features, context)
             self.conditioner = conditioner
         else:
             network = MaskedResidualMLP if residual else MaskedMLP
-            self.conditioner = network(features, count, hidden, self.order, context)
+            self.conditioner = network(features, count, hidden, self.order, context, inputs)
         self.domain = univariate.domain
         self.codomain = univariate.codomain
 
     def _params(self, x: Tensor, context: Tensor | None) -> Tensor:
-        return predict(self.conditioner, self.univariate, x, context if self.context else None)
+        seen = torch.cat([x.cos(), x.sin()], dim=-1) if self.angular else x
+        return predict(self.conditioner, self.univariate, seen, context if self.context else None)
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         x = check_batch(self, x, context, self.in_shape, self.context)
