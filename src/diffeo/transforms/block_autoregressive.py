@@ -190,7 +190,7 @@ class _Column:
     def reads(self, x: Tensor) -> list[Tensor]:
         """What each layer reads of this feature: x, then the hidden units (*batch, units)."""
         read = [x.unsqueeze(-1)]
-        for block, shift in zip(self.blocks[:-1], self.shifts, strict=False):
+        for block, shift in zip(self.blocks[:-1], self.shifts[:-1], strict=True):
             read.append(torch.tanh(F.linear(read[-1], block) + shift))
         return read
 
@@ -198,7 +198,7 @@ class _Column:
         """y and log dy/dx, both (*batch)."""
         h = x.unsqueeze(-1)
         slope = torch.ones_like(h)
-        for block, shift in zip(self.blocks[:-1], self.shifts, strict=False):
+        for block, shift in zip(self.blocks[:-1], self.shifts[:-1], strict=True):
             at = F.linear(h, block) + shift
             h, slope = at.tanh(), _bell(at) * F.linear(slope, block)
         f = F.linear(h, self.blocks[-1]) + self.shifts[-1]
