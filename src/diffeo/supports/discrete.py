@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
-
 import torch
 from torch import Tensor
 
@@ -18,15 +16,8 @@ class Discrete(Support):
     No diffeomorphism leads there from the reals: a surjection does (``diffeo.surjections``).
     """
 
-    @property
-    @abstractmethod
-    def low(self) -> int | None:
-        """The least value; None where there is none."""
-
-    @property
-    @abstractmethod
-    def high(self) -> int | None:
-        """The greatest value; None where there is none."""
+    low: int | None
+    high: int | None
 
     def contains(self, x: Tensor) -> Tensor:
         inside = (x == x.floor()) & x.isfinite()
@@ -60,15 +51,7 @@ class Integers(Discrete):
                 f"integers needs whole bounds with low <= high, or no high, or none at all; "
                 f"got low={low!r}, high={high!r}"
             )
-        self._low, self._high = low, high
-
-    @property
-    def low(self) -> int | None:
-        return self._low
-
-    @property
-    def high(self) -> int | None:
-        return self._high
+        self.low, self.high = low, high
 
     def __repr__(self) -> str:
         bounds = [str(b) for b in (self.low, self.high) if b is not None]
@@ -89,14 +72,7 @@ class Categories(Discrete):
         if isinstance(count, bool) or not isinstance(count, int) or count < 2:
             raise ValueError(f"categories needs a whole number of at least 2 labels, got {count!r}")
         self.count = count
-
-    @property
-    def low(self) -> int:
-        return 0
-
-    @property
-    def high(self) -> int:
-        return self.count - 1
+        self.low, self.high = 0, count - 1
 
     def __repr__(self) -> str:
         return f"categories({self.count})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
@@ -85,9 +86,9 @@ class Features(Support):
         self.supports: tuple[Support, ...] = tuple(flat)
         self.columns = sum(s.columns for s in flat)
         self.free = sum(s.free for s in flat)
-        starts = [sum(s.columns for s in flat[:i]) for i in range(len(flat))]
+        ends = itertools.accumulate(s.columns for s in flat)
         self.fixed = tuple(
-            start + i for start, s in zip(starts, flat, strict=True) for i in s.fixed
+            end - s.columns + i for end, s in zip(ends, flat, strict=True) for i in s.fixed
         )
 
     def _split(self, x: Tensor) -> list[tuple[Support, Tensor]]:

@@ -13,7 +13,6 @@ from diffeo.errors import ShapeError
 from diffeo.surjections.proposal import initialize, matching, on_reals
 from diffeo.surjections.rows import with_context
 from diffeo.surjections.surjection import Surjection
-from diffeo.transform import Exactness
 
 __all__ = ["Slice"]
 
@@ -57,7 +56,6 @@ class Slice(Surjection):
         tensor([[3., 1.]])
     """
 
-    exactness: Exactness = "exact"
     kept: Tensor
     dropped: Tensor
     restore: Tensor
