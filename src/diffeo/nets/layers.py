@@ -24,7 +24,12 @@ def feature_major_linear(h: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """``F.linear`` whose result lies in memory with features first and the batch contiguous.
 
     Univariates work on parameters with leading feature axes; this layout spares them a copy.
+    Under autocast it keeps full precision: parameters with 8 bits move a spline's log-slopes by
+    more than all the rest of a half-precision network.
     """
+    if torch.is_autocast_enabled(h.device.type):
+        with torch.autocast(h.device.type, enabled=False):
+            return feature_major_linear(h.to(weight.dtype), weight, bias)
     if h.ndim != 2:
         return F.linear(h, weight, bias)
     return torch.addmm(bias[:, None], weight, h.t()).t()

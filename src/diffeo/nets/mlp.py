@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -29,6 +30,12 @@ class _InputLayer(nn.Module):
         self.bias = nn.Parameter(joint.bias.detach().clone())
 
     def forward(self, x: Tensor, context: Tensor | None, mask: Tensor | None = None) -> Tensor:
+        if torch.is_autocast_enabled(x.device.type):
+            # 8 bits of an input would blur where a flow bends
+            with torch.autocast(x.device.type, enabled=False):
+                dtype = self.bias.dtype
+                seen = None if context is None else context.to(dtype)
+                return self.forward(x.to(dtype), seen, mask)
         weight = self.weight if mask is None else self.weight * mask
         h = F.linear(x, weight, self.bias)
         if self.context_weight is None or context is None:
