@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-__all__ = ["RESULTS", "write_table"]
+__all__ = ["RESULTS", "markdown", "provenance", "record_table", "write_table"]
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
@@ -52,15 +52,11 @@ def write_table(
             raise ValueError(
                 f"{name}: a row of {len(row)} values for {len(columns)} columns: {row}"
             )
-    record = _provenance(seed, packages)
-    table = _markdown(columns, rows)
+    record = provenance(seed, packages)
+    table = markdown(columns, rows)
     page = [f"# {title}", "", table, ""]
     page += [*(f"- {note}" for note in notes), ""] if notes else []
-    page += [
-        "| | |",
-        "|---|---|",
-        *(f"| {key} | {_line(value)} |" for key, value in record.items()),
-    ]
+    page += record_table(record)
     content = {
         "name": name,
         "title": title,
@@ -77,7 +73,8 @@ def write_table(
     return path
 
 
-def _markdown(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+def markdown(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """A table whose cells are as ``write_table`` has them."""
     cells = [[_cell(heading) for heading in columns], *([_cell(v) for v in row] for row in rows)]
     widths = [max(len(row[i]) for row in cells) for i in range(len(columns))]
     lines = [
@@ -112,7 +109,8 @@ def _line(value: Any) -> str:
     return str(value)
 
 
-def _provenance(seed: int | Sequence[int], packages: Sequence[str]) -> dict[str, Any]:
+def provenance(seed: int | Sequence[int], packages: Sequence[str]) -> dict[str, Any]:
+    """Command, date, seed, versions and hardware of what runs now."""
     names = dict.fromkeys(["torch", "diffeo", *packages])
     return {
         "command": _command(),
@@ -126,6 +124,11 @@ def _provenance(seed: int | Sequence[int], packages: Sequence[str]) -> dict[str,
             **_gpu(),
         },
     }
+
+
+def record_table(record: Mapping[str, Any]) -> list[str]:
+    """The lines of a provenance as a table."""
+    return ["| | |", "|---|---|", *(f"| {key} | {_line(item)} |" for key, item in record.items())]
 
 
 def _command() -> str:

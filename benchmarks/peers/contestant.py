@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import copy
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -21,10 +22,14 @@ __all__ = [
     "NotOffered",
     "TorchContestant",
     "alternating",
+    "log_normal",
     "mlp",
 ]
 
-Kind = Literal["affine coupling", "affine autoregressive", "RQ coupling", "RQ autoregressive"]
+Kind = Literal[
+    "affine coupling", "affine autoregressive", "RQ coupling", "RQ autoregressive", "planar"
+]
+# those that every adapter's ``build`` knows; planar layers have a function of their own
 KINDS: tuple[Kind, ...] = (
     "affine coupling",
     "affine autoregressive",
@@ -71,6 +76,15 @@ class Contestant(ABC):
     def to_data(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """The sampling direction: x and log |det dx/dz| (rows)."""
 
+    def log_prob(self, x: Tensor) -> Tensor:
+        """log p(x) (rows) with a standard normal base."""
+        z, ladj = self.to_base(x)
+        return log_normal(z) + ladj
+
+    def sample(self, z: Tensor) -> Tensor:
+        """The samples that belong to given noise, without their log-determinants."""
+        return self.to_data(z)[0]
+
     @abstractmethod
     def perturb(self, noise: Noise) -> None:
         """Add ``noise(shape)`` to every parameter that training would change."""
@@ -93,6 +107,11 @@ class TorchContestant(Contestant):
         copied = copy.deepcopy(self)
         copied.module.double()
         return copied
+
+
+def log_normal(z: Any) -> Any:
+    """log N(z; 0, 1) (rows), of tensors and of JAX's arrays."""
+    return -0.5 * (z**2).sum(-1) - 0.5 * math.log(2 * math.pi) * z.shape[-1]
 
 
 class _IgnoresContext(nn.Sequential):

@@ -1,4 +1,4 @@
-"""diffeo's flows: the named models with their defaults, and a bare stack of couplings."""
+"""diffeo's flows: the named models with their defaults, and bare stacks of like layers."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from torch import Tensor
 
 from diffeo import MAF, NSF, Flow, RealNVP, Sequential
 from diffeo.bases import StandardNormal
-from diffeo.transforms import Coupling
-from diffeo.univariates import RationalQuadraticSpline
+from diffeo.transforms import Coupling, Planar
+from diffeo.univariates import Affine, RationalQuadraticSpline
 from peers.contestant import Architecture, Contestant, TorchContestant, alternating
 
 PACKAGE = "diffeo"
@@ -22,6 +22,13 @@ class _Diffeo(TorchContestant):
     def to_data(self, z: Tensor) -> tuple[Tensor, Tensor]:
         return self.module.transform(z)
 
+    # what its users call, with every check of its arguments
+    def log_prob(self, x: Tensor) -> Tensor:
+        return self.module.log_prob(x)
+
+    def sample(self, z: Tensor) -> Tensor:
+        return self.module.from_base(z)
+
 
 def build(want: Architecture) -> Contestant:
     sizes = {"layers": want.layers, "hidden": want.hidden}
@@ -33,16 +40,22 @@ def build(want: Architecture) -> Contestant:
     return _Diffeo(NSF(want.features, **spline, autoregressive=want.kind == "RQ autoregressive"))
 
 
-def couplings(want: Architecture) -> TorchContestant:
-    """RQ-spline couplings and nothing else, as the peers' stacks are."""
+def couplings(want: Architecture, *, reversible: bool = False) -> TorchContestant:
+    """Couplings of one kind and nothing else, as the peers' stacks are."""
     spline = RationalQuadraticSpline(want.bins, (-want.bound, want.bound))
     layers = [
         Coupling(
             want.features,
-            spline,
+            spline if want.kind == "RQ coupling" else Affine(),
             mask=alternating(want.features, i),
             hidden=want.hidden,
         )
         for i in range(want.layers)
     ]
+    stack = Sequential(*layers, reversible=True) if reversible else Sequential(*layers)
+    return _Diffeo(Flow(StandardNormal(want.features), stack))
+
+
+def planar(want: Architecture) -> TorchContestant:
+    layers = [Planar(want.features) for _ in range(want.layers)]
     return _Diffeo(Flow(StandardNormal(want.features), Sequential(*layers)))

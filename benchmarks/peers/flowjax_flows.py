@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import paramax
 import torch
 from flowjax.bijections import RationalQuadraticSpline
-from flowjax.distributions import Normal
-from flowjax.flows import coupling_flow, masked_autoregressive_flow
+from flowjax.distributions import Normal, Transformed
+from flowjax.flows import coupling_flow, masked_autoregressive_flow, planar_flow
 
 from peers.contestant import Architecture, Contestant
 from peers.jax_contestant import JaxContestant
@@ -30,6 +30,21 @@ def build(want: Architecture) -> Contestant:
         nn_width=want.hidden[0],
         nn_depth=len(want.hidden),
     )
+    return _contestant(flow)
+
+
+def planar(want: Architecture) -> Contestant:
+    return _contestant(
+        planar_flow(
+            jax.random.key(torch.initial_seed()),
+            base_dist=Normal(jnp.zeros(want.features)),
+            flow_layers=want.layers,
+            invert=False,  # fast from base to data
+        )
+    )
+
+
+def _contestant(flow: Transformed) -> Contestant:
     parameters, rest = eqx.partition(
         flow.bijection,
         eqx.is_inexact_array,

@@ -23,6 +23,7 @@ class JaxContestant(Contestant):
 
     def __init__(self, parameters: Any, to_base: Map, to_data: Map) -> None:
         self.parameters = parameters
+        self.base_map, self.data_map = to_base, to_data
         self._to_base = jax.jit(to_base)
         self._to_data = jax.jit(to_data)
 

@@ -64,3 +64,9 @@ def build(want: Architecture) -> Contestant:
             layer = MaskedPiecewiseRationalQuadraticAutoregressive(**made, **spline)
             layers += [nf.flows.Reverse(layer), swap()]
     return _Normflows(nn.ModuleList(layers))
+
+
+def planar(want: Architecture) -> Contestant:
+    return _Normflows(
+        nn.ModuleList([nf.flows.Planar((want.features,)) for _ in range(want.layers)])
+    )

@@ -12,13 +12,14 @@ PACKAGE = "pyro-ppl"
 
 
 class _Pyro(TorchContestant):
-    """``module`` lists the layers; after each, the order of the features is reversed."""
+    """``module`` lists the layers; after each, the order of the features may be reversed."""
 
     module: nn.ModuleList
 
-    def __init__(self, layers: list[nn.Module], inverted: bool) -> None:
+    def __init__(self, layers: list[nn.Module], *, inverted: bool, flips: bool = True) -> None:
         super().__init__(nn.ModuleList(layers))
         self.inverted = inverted
+        self.flips = flips
 
     def to_base(self, x: Tensor) -> tuple[Tensor, Tensor]:
         return self._run(x, self.inverted)
@@ -34,9 +35,9 @@ class _Pyro(TorchContestant):
                 given = x.clone()
                 out = layer(given)
                 total = total + layer.log_abs_det_jacobian(given, out)
-                x = out.flip(-1)
+                x = out.flip(-1) if self.flips else out
             else:
-                given = x.flip(-1)
+                given = x.flip(-1) if self.flips else x.clone()
                 out = layer.inv(given)
                 total = total - layer.log_abs_det_jacobian(out, given)
                 x = out
@@ -47,6 +48,11 @@ def build(want: Architecture) -> Contestant:
     autoregressive = want.kind.endswith("autoregressive")
     layers = [_layer(want) for _ in range(want.layers)]
     return _Pyro(layers, inverted=autoregressive)
+
+
+def planar(want: Architecture) -> Contestant:
+    layers = [T.planar(want.features) for _ in range(want.layers)]
+    return _Pyro(layers, inverted=False, flips=False)
 
 
 def _layer(want: Architecture) -> nn.Module:

@@ -18,6 +18,9 @@ class _Zuko(TorchContestant):
     def to_data(self, z: Tensor) -> tuple[Tensor, Tensor]:
         return self.module.transform().inv.call_and_ladj(z)
 
+    def sample(self, z: Tensor) -> Tensor:
+        return self.module.transform().inv(z)
+
 
 def build(want: Architecture) -> Contestant:
     sizes = {"transforms": want.layers, "hidden_features": want.hidden}
