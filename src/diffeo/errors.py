@@ -15,6 +15,8 @@ __all__ = [
     "DtypeError",
     "MissingExtraError",
     "ModelFileError",
+    "ReversibilityError",
+    "ReversibilityWarning",
     "ShapeError",
     "TrainingError",
     "UnknownModelError",
@@ -54,6 +56,10 @@ class TrainingError(DiffeoError, RuntimeError):
     """Training cannot go on; the message names the part at fault."""
 
 
+class ReversibilityError(DiffeoError, RuntimeError):
+    """A reversible Sequential cannot tell in backward what its layers did in forward."""
+
+
 class AuditError(DiffeoError, AssertionError):
     """An audited transform or density failed at least one check."""
 
@@ -83,3 +89,7 @@ class DataWarning(UserWarning):
 
 class ConvergenceWarning(UserWarning):
     """A numerical inverse has not converged everywhere."""
+
+
+class ReversibilityWarning(UserWarning):
+    """A layer of a reversible Sequential does not give back its input to enough digits."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 
 from diffeo.described import Described
+from diffeo.pullback import Pulled, pull_back
 from diffeo.supports import Real, Support
 
 __all__ = ["Exactness", "Transform", "weakest"]
@@ -40,11 +42,14 @@ class Transform(Described, nn.Module, ABC):
         exactness: "exact" or "estimate", of the ladj.
         compiles: whether both directions trace with ``torch.compile(fullgraph=True)``.
         data_dependent: whether ``initialize`` sets something.
+        lossless: whether both directions are formulas of about equal cost, and each gives back
+            the other's input to the last digits; a reversible Sequential then need not keep it.
     """
 
     exactness: Exactness = "exact"
     compiles: bool = True
     data_dependent: bool = False
+    lossless: bool = False
 
     def __init__(self, in_shape: tuple[int, ...], out_shape: tuple[int, ...] | None = None) -> None:
         super().__init__()
@@ -96,6 +101,31 @@ class Transform(Described, nn.Module, ABC):
         again, ladj = self(self.inverse(y, context)[0], context)
         error = (again - y).abs() / (1 + y.abs())
         return error.flatten(ladj.ndim).amax(-1)
+
+    def pull_back(
+        self,
+        output: Tensor,
+        context: Tensor | None,
+        grads: Sequence[Tensor],
+        wanted: Sequence[Tensor],
+        *,
+        inverted: bool,
+    ) -> Pulled:
+        """The input and the gradients that belong to an output, for a reversible Sequential.
+
+        A layer may override it to share work between its two directions.
+
+        Args:
+            output: what the layer gave, without a graph.
+            context: (*batch, context), a leaf.
+            grads: gradients to the output and to the ladj that came with it.
+            wanted: leaves that want a gradient, among them parameters and context.
+            inverted: the layer ran by ``inverse``, not by ``forward``.
+        """
+        run, undo = (self.inverse, self) if inverted else (self, self.inverse)
+        with torch.no_grad():
+            x, _ = undo(output, context)
+        return pull_back(run, x, context, grads, wanted)
 
     def initialize(self, y: Tensor, context: Tensor | None = None) -> None:
         """Set what depends on data (ActNorm, Standardize) from a batch ``y`` of data, once.

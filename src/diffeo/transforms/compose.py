@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from diffeo.errors import ShapeError
 from diffeo.transform import Transform, weakest
+from diffeo.transforms.reversible import Step, can_recompute, run_reversibly
 
 __all__ = ["Inverse", "Sequential"]
 
@@ -16,11 +17,31 @@ __all__ = ["Inverse", "Sequential"]
 class Sequential(Transform):
     """Transforms one after another; ``forward`` applies the first one first.
 
+    With ``reversible=True`` the memory that training takes does not grow with the number of
+    layers: backward finds what lies between them from the output, by their other direction. That
+    costs time, and gives the same gradients up to rounding; it pays for deep stacks and large
+    batches. Of a layer whose other direction is slow or loses digits (``lossless`` is false:
+    autoregressions, bracketed inverses, maps onto supports), the input is kept and the rest
+    computed again; a layer that draws or changes in training (dropout, BatchNorm) works as
+    without. Where the layers do not give back the input of the stack to half the digits of its
+    dtype, a warning names the least exact one, and the gradients are computed from the inputs of
+    all layers. Second derivatives, ``torch.compile`` and the transforms of ``torch.func`` work, and
+    take the ordinary memory.
+
     Args:
         *transforms: at least one; each must take the event shape that the one before gives.
+        reversible: recompute in backward what lies between layers, in both directions; it holds
+            for Sequentials and Inverses inside as well.
 
     Raises:
         ShapeError: no transforms, or event shapes or context widths that do not fit.
+        ReversibilityError: in backward, a layer that does not give again what it gave in forward.
+
+    Warns:
+        ReversibilityWarning: in backward, layers whose inverse is not exact enough.
+
+    Reference: "The Reversible Residual Network: Backpropagation Without Storing Activations",
+    Gomez, Ren, Urtasun, Grosse, 2017, arXiv:1707.04585.
 
     Example:
         >>> import torch, diffeo
@@ -28,7 +49,7 @@ class Sequential(Transform):
         >>> y, ladj = t(torch.zeros(5, 3))
     """
 
-    def __init__(self, *transforms: Transform) -> None:
+    def __init__(self, *transforms: Transform, reversible: bool = False) -> None:
         if not transforms:
             raise ShapeError("Sequential needs at least one transform")
         for before, after in itertools.pairwise(transforms):
@@ -39,11 +60,13 @@ class Sequential(Transform):
                 )
         super().__init__(transforms[0].in_shape, transforms[-1].out_shape)
         self.transforms = nn.ModuleList(transforms)
+        self.reversible = reversible
         self.context = _common_context(transforms)
         self.domain = transforms[0].domain
         self.codomain = transforms[-1].codomain
         self.exactness = weakest(t.exactness for t in transforms)
         self.compiles = all(t.compiles for t in transforms)
+        self.lossless = all(t.lossless for t in transforms)
 
     def __iter__(self) -> Any:
         return iter(self.transforms)
@@ -56,9 +79,12 @@ class Sequential(Transform):
         return transform
 
     def arguments(self) -> dict[str, Any]:
-        return {"transforms": tuple(self.transforms)}
+        layers = {"transforms": tuple(self.transforms)}
+        return {**layers, "reversible": True} if self.reversible else layers
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        if self.reversible and can_recompute(self, x, context):
+            return run_reversibly(self, _steps(self, inverted=False), x, context)
         x, total = self[0](x, context)
         for transform in list(self.transforms)[1:]:
             x, ladj = transform(x, context)
@@ -66,6 +92,8 @@ class Sequential(Transform):
         return x, total
 
     def inverse(self, y: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        if self.reversible and can_recompute(self, y, context):
+            return run_reversibly(self, _steps(self, inverted=True), y, context)
         y, total = self[-1].inverse(y, context)
         for transform in list(self.transforms)[-2::-1]:
             y, ladj = transform.inverse(y, context)  # type: ignore[operator]
@@ -107,6 +135,7 @@ class Inverse(Transform):
         self.domain, self.codomain = transform.codomain, transform.domain
         self.exactness = transform.exactness
         self.compiles = transform.compiles
+        self.lossless = transform.lossless
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         return self.transform.inverse(x, context)
@@ -122,3 +151,13 @@ class Inverse(Transform):
                     f"Inverse cannot initialise a {type(module).__name__} from data; "
                     f"put it beside the Inverse, not inside it"
                 )
+
+
+def _steps(transform: Transform, *, inverted: bool) -> list[Step]:
+    """The layers of Sequentials and Inverses in the order in which they run."""
+    if type(transform) is Inverse:
+        return _steps(transform.transform, inverted=not inverted)
+    if type(transform) is not Sequential:
+        return [Step(transform, inverted)]
+    layers = list(transform)[:: -1 if inverted else 1]
+    return [step for layer in layers for step in _steps(layer, inverted=inverted)]

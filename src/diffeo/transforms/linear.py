@@ -47,6 +47,7 @@ class LinearMap(Transform):
         shift: whether there is a learned b, which starts at 0.
     """
 
+    lossless = True
     shift: nn.Parameter | None
 
     def __init__(self, features: int, *, shift: bool) -> None:

@@ -38,6 +38,8 @@ class LU(Transform):
         tensor([1., 1.])
     """
 
+    lossless = True
+
     def __init__(self, features: int) -> None:
         check_features("LU", features)
         super().__init__((features,))

@@ -31,6 +31,7 @@ class Permutation(Transform):
         tensor([3., 1., 2.])
     """
 
+    lossless = True
     index: Tensor
     inverse_index: Tensor
 

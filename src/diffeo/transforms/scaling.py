@@ -78,6 +78,7 @@ class Standardize(Scaling):
     scale: Tensor
     initialized: Tensor
     data_dependent = True
+    lossless = True
 
     def __init__(self, features: int) -> None:
         super().__init__(features)

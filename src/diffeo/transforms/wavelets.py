@@ -44,6 +44,8 @@ class Haar(Transform):
         tensor([2.8284, 1.4142])
     """
 
+    lossless = True
+
     def __init__(self, features: int) -> None:
         check_features("Haar", features)
         super().__init__((features,))

@@ -29,6 +29,7 @@ class Shift(Univariate):
     """
 
     num_params = 1
+    lossless = True
 
     def forward(self, x: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
         y = x + params[0]
@@ -54,6 +55,7 @@ class Affine(Univariate):
     """
 
     num_params = 2
+    lossless = True
 
     def _log_scale(self, raw: Tensor) -> Tensor:
         return soft_bound(raw)

@@ -53,6 +53,7 @@ class LinearRationalSpline(Spline):
         15
     """
 
+    lossless = True
     per_bin = 4
     fixed = 1
 

@@ -42,6 +42,7 @@ class LinearSpline(Spline):
         tensor([0.2505])
     """
 
+    lossless = True
     per_bin = 1
 
     def _tables(self, params: Tensor) -> Tensor:

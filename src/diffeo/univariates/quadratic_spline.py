@@ -47,6 +47,7 @@ class QuadraticSpline(Spline):
     """
 
     fewest_bins = 3
+    lossless = True
     per_bin = 2
     fixed = 1
 

@@ -78,6 +78,7 @@ class RationalQuadraticSpline(Spline):
         11
     """
 
+    lossless = True
     per_bin = 3
     fixed = 1
 

@@ -24,12 +24,15 @@ class Univariate(Described, ABC):
         num_params: number of parameters a scalar.
         domain, codomain: supports of the input and the output of ``forward``.
         compiles: whether both directions trace with ``torch.compile(fullgraph=True)``.
+        lossless: whether the map is increasing, and both directions are formulas of about equal
+            cost that give back each other's input to the last digits.
     """
 
     num_params: int = 0
     domain: Support = Real()
     codomain: Support = Real()
     compiles: bool = True
+    lossless: bool = False
 
     @abstractmethod
     def forward(self, x: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,320 @@
+"""Runs a stack of transforms without keeping what lies between its layers.
+
+Backward goes through the stack from its output: a lossless layer gives back its input, any other
+has had its input kept; a graph lives only for the layer at hand. What comes out at the start is
+compared with what went in, and where they differ, backward starts again from the inputs of all
+layers, so that gradients are right in any case.
+
+Reference: "The Reversible Residual Network: Backpropagation Without Storing Activations", Gomez,
+Ren, Urtasun, Grosse, 2017, arXiv:1707.04585.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import math
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from diffeo.checks import check_batch
+from diffeo.errors import ReversibilityError, ReversibilityWarning
+from diffeo.pullback import gradients, pull_back
+from diffeo.transform import Transform
+from diffeo.transforms.batch_norm import BatchNorm
+
+__all__ = ["Step", "can_recompute", "run", "run_reversibly"]
+
+# in training these depend on more than their input, or change
+_STATEFUL = (nn.modules.batchnorm._NormBase, nn.modules.dropout._DropoutNd, BatchNorm)
+
+Pair = tuple[Tensor, Tensor]
+
+
+@dataclass(frozen=True)
+class Step:
+    """A layer and the direction in which it runs."""
+
+    layer: Transform
+    inverted: bool
+
+    def __call__(self, x: Tensor, context: Tensor | None) -> Pair:
+        result: Pair
+        result = self.layer.inverse(x, context) if self.inverted else self.layer(x, context)
+        return result
+
+    @property
+    def back(self) -> Step:
+        """The other direction."""
+        return Step(self.layer, not self.inverted)
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether a second run gives what the first one gave, and changes nothing."""
+        return self.layer.exactness == "exact" and not any(
+            isinstance(m, _STATEFUL) and m.training for m in self.layer.modules()
+        )
+
+
+def run(steps: Sequence[Step], x: Tensor, context: Tensor | None) -> Pair:
+    """The steps one after another; the event, and the sum of the ladj."""
+    x, total = steps[0](x, context)
+    for step in steps[1:]:
+        x, ladj = step(x, context)
+        total = total + ladj
+    return x, total
+
+
+def can_recompute(stack: Transform, x: Tensor, context: Tensor | None) -> bool:
+    """Whether a backward pass may follow that can recompute.
+
+    A compiler decides for itself what to recompute, and the transforms of torch.func go their own
+    ways through a graph.
+    """
+    if torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():
+        return False
+    inputs = itertools.chain((x,) if context is None else (x, context), stack.parameters())
+    return torch.is_grad_enabled() and any(t.requires_grad for t in inputs)
+
+
+def run_reversibly(
+    stack: Transform, steps: Sequence[Step], x: Tensor, context: Tensor | None
+) -> Pair:
+    """As ``run``, for a backward pass that recomputes.
+
+    Args:
+        stack: what the steps are made of.
+        steps: its layers in the order in which they run.
+        x: (*batch, *shape).
+        context: (*batch, context), broadcast against the batch of ``x``.
+    """
+    x = _expanded(steps, x, context)
+    ladjs: list[Tensor] = []
+    for repeatable, some in itertools.groupby(steps, lambda step: step.repeatable):
+        if repeatable:
+            part = _Part(stack, list(some), x.device.type)
+            x, ladj = _Recomputed.apply(part, x, context, *part.wanted.values())
+        else:
+            x, ladj = run(list(some), x, context)
+        ladjs.append(ladj)
+    return x, functools.reduce(torch.add, ladjs)
+
+
+def _expanded(steps: Sequence[Step], x: Tensor, context: Tensor | None) -> Tensor:
+    """``x`` with the batch that the output will have, so that every layer's input has it."""
+    first = steps[0].layer
+    shape = first.out_shape if steps[0].inverted else first.in_shape
+    reads = next((step.layer for step in steps if step.layer.context), first)
+    return check_batch(reads, x, context, shape, reads.context)
+
+
+class _Gradients(NamedTuple):
+    """What backward finds, and how far the recovered input is from the true one."""
+
+    x: Tensor
+    context: Tensor | None
+    parameters: list[Tensor | None]
+    drift: float
+
+
+class _Part(nn.Module):
+    """Steps of repeatable layers, as a module, so that ``functional_call`` can fix parameters.
+
+    Parameters in backward are leaves of its own: they are those that forward saw, and neither
+    hooks nor what lies before them in a graph sees a gradient twice.
+    """
+
+    def __init__(self, stack: Transform, steps: Sequence[Step], device: str) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(step.layer for step in steps)
+        self.steps = steps
+        self.wanted = {n: p for n, p in self.named_parameters() if p.requires_grad}
+        # not a submodule: its parameters are here already
+        self._stack = (stack,)
+        self.precision = functools.partial(
+            torch.autocast,
+            device,
+            dtype=torch.get_autocast_dtype(device),
+            enabled=torch.is_autocast_enabled(device),
+            # a weight cast without a graph must not be found again where one is wanted
+            cache_enabled=False,
+        )
+
+    def forward(self, action: Callable[..., Any], *arguments: Any) -> Any:
+        with self.precision():
+            return action(*arguments)
+
+    def using(self, parameters: Sequence[Tensor], action: Callable[..., Any], *given: Any) -> Any:
+        """What ``action`` gives while the layers have these parameters."""
+        named = dict(zip(self.wanted, parameters, strict=True))
+        return functional_call(self, named, (action, *given))
+
+    def run_keeping(self, x: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor, list[Tensor]]:
+        """Event, ladj, and the inputs of the layers that are not lossless."""
+        kept: list[Tensor] = []
+        total = x.new_zeros(())
+        for step in self.steps:
+            if not step.layer.lossless:
+                kept.append(x)
+            x, ladj = step(x, context)
+            total = total + ladj
+        return x, total, kept
+
+    def indexed(self, kept: Sequence[Tensor]) -> dict[int, Tensor]:
+        """What ``run_keeping`` kept, by the number of its layer."""
+        numbers = (i for i, step in enumerate(self.steps) if not step.layer.lossless)
+        return dict(zip(numbers, kept, strict=True))
+
+    def pull_back(
+        self,
+        output: Tensor,
+        x: Tensor,
+        context: Tensor | None,
+        grads: Pair,
+        kept: Mapping[int, Tensor],
+    ) -> _Gradients:
+        """Gradients from the last layer to the first.
+
+        Args:
+            output: what the last layer gave.
+            x: what the first one was given.
+            context: a leaf, or None.
+            grads: gradients to the output and to the sum of the ladj.
+            kept: inputs of layers by their number; those of all the others are recovered.
+        """
+        grad, grad_ladj = grads
+        sums: dict[Tensor, Tensor] = {}
+        drifts: list[Tensor] = []
+        for i in range(len(self.steps) - 1, -1, -1):
+            step, start = self.steps[i], kept.get(i)
+            wanted: list[Tensor] = [p for p in step.layer.parameters() if p.requires_grad]
+            if context is not None and context.requires_grad:
+                wanted.append(context)
+            if start is None:
+                pulled = step.layer.pull_back(
+                    output, context, (grad, grad_ladj), wanted, inverted=step.inverted
+                )
+            else:
+                pulled = pull_back(step, start, context, (grad, grad_ladj), wanted)
+                drifts.append(_distance(pulled.output, output))
+            for leaf, found in zip(wanted, pulled.others, strict=True):
+                if found is not None:
+                    sums[leaf] = sums[leaf] + found if leaf in sums else found
+            output, grad = pulled.input, pulled.grad
+        if 0 not in kept:
+            drifts.append(_distance(output, x))
+        now = dict(self.named_parameters())
+        parameters = [sums.get(now[name]) for name in self.wanted]
+        found = None if context is None else sums.get(context)
+        return _Gradients(grad, found, parameters, float(torch.stack(drifts).amax()))
+
+    @torch.no_grad()
+    def inputs(self, x: Tensor, context: Tensor | None) -> tuple[dict[int, Tensor], str]:
+        """Every layer's input, and which lossless layer gives its own back with fewest digits."""
+        found: dict[int, Tensor] = {}
+        worst, culprit = -1.0, self.steps[0]
+        for i, step in enumerate(self.steps):
+            found[i] = x
+            y, _ = step(x, context)
+            if step.layer.lossless:
+                error = float(_distance(step.back(y, context)[0], x))
+                if not error <= worst:
+                    worst, culprit = error, step
+            x = y
+        return found, self._name(culprit)
+
+    def _name(self, step: Step) -> str:
+        (stack,) = self._stack
+        name = next(name for name, module in stack.named_modules() if module is step.layer)
+        return f"{name} ({type(step.layer).__name__})"
+
+
+class _Recomputed(torch.autograd.Function):
+    """A part whose backward keeps its output, and what its layers cannot give back."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, part: _Part, x: Tensor, context: Tensor | None, *parameters: Tensor
+    ) -> Pair:
+        y, ladj, kept = part(part.run_keeping, x, context)
+        ctx.part = part
+        ctx.count = len(parameters)
+        ctx.save_for_backward(x, context, y, *parameters, *kept)
+        return y, ladj
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        x, context, y, *rest = ctx.saved_tensors
+        parameters, kept = rest[: ctx.count], rest[ctx.count :]
+        if torch.is_grad_enabled():
+            return None, *_differentiable(ctx.part, x, context, parameters, grads)
+        found = _gradients(ctx.part, y, x, context, parameters, grads, kept)
+        return None, found.x, found.context, *found.parameters
+
+
+def _gradients(
+    part: _Part,
+    y: Tensor,
+    x: Tensor,
+    context: Tensor | None,
+    parameters: Sequence[Tensor],
+    grads: Sequence[Tensor],
+    kept: Sequence[Tensor],
+) -> _Gradients:
+    leaves = [p.detach().requires_grad_() for p in parameters]
+    if context is not None:
+        context = context.detach().requires_grad_(context.requires_grad)
+    found: _Gradients
+    found = part.using(leaves, part.pull_back, y, x, context, grads, part.indexed(kept))
+    tolerance = math.sqrt(torch.finfo(x.dtype).eps)
+    if found.drift <= tolerance:
+        return found
+    inputs, name = part.using(leaves, part.inputs, x, context)
+    again: _Gradients = part.using(leaves, part.pull_back, y, x, context, grads, inputs)
+    if not again.drift <= tolerance:
+        raise ReversibilityError(
+            "a layer of a reversible Sequential gave another output in backward than in forward "
+            f"(by {again.drift:.1e} of 1 + its size), so it is random, or it was changed in "
+            "between; use reversible=False"
+        )
+    warnings.warn(
+        f"the layers of a reversible Sequential gave back its input with an error of "
+        f"{found.drift:.1e} of 1 + its size, where {tolerance:.1e} is allowed; the least exact one "
+        f"is {name}. Gradients were computed from the inputs of all layers instead, which takes "
+        f"more memory and time; if this comes often, use float64 or reversible=False",
+        ReversibilityWarning,
+        stacklevel=2,
+    )
+    return again
+
+
+def _differentiable(
+    part: _Part,
+    x: Tensor,
+    context: Tensor | None,
+    parameters: Sequence[Tensor],
+    grads: Sequence[Tensor],
+) -> list[Tensor | None]:
+    """Gradients that have a graph of their own, by autograd's own graph of the steps."""
+    # views, so that no gradient goes by what lies before the part
+    start, *views = (t.view_as(t) for t in (x, *parameters))
+    seen = None if context is None else context.view_as(context)
+    outputs = part.using(views, run, part.steps, start, seen)
+    inputs = [start, seen, *views]
+    wanted = [t for t in inputs if t is not None and t.requires_grad]
+    found = iter(gradients(outputs, wanted, grads, differentiable=True))
+    return [next(found) if t is not None and t.requires_grad else None for t in inputs]
+
+
+def _distance(found: Tensor | None, true: Tensor) -> Tensor:
+    """The largest |found - true| / (1 + |true|)."""
+    assert found is not None
+    if not true.numel():
+        return true.new_zeros(())
+    return ((found - true).abs() / (1 + true.abs())).amax()
