@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PEERS := .venv-peers
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test test-slow test-peers bench bench-peers clean
+.PHONY: demo test test-slow test-peers bench bench-quality bench-peers clean
 
 demo: $(VENV)/demo
 	$(BIN)/python examples/power_plant.py
@@ -23,8 +23,12 @@ test-slow: $(VENV)/dev
 test-peers: $(PEERS)/ready
 	JAX_PLATFORMS=cpu $(PEERS)/bin/python -m pytest -W ignore tests/peers
 
+# speed beside other libraries, which live in an environment of their own
+bench: $(PEERS)/ready
+	$(PEERS)/bin/python benchmarks/speed.py
+
 # every table under benchmarks/results that needs no other library
-bench: $(VENV)/dev
+bench-quality: $(VENV)/dev
 	$(BIN)/python benchmarks/toy.py
 	$(BIN)/python benchmarks/models.py
 	$(BIN)/python benchmarks/reverse_kl.py
@@ -32,7 +36,7 @@ bench: $(VENV)/dev
 	$(BIN)/python benchmarks/conditional.py
 	$(BIN)/python benchmarks/import_time.py
 
-# tables beside other libraries, which live in an environment of their own
+# the other tables beside other libraries
 bench-peers: $(PEERS)/ready
 	$(PEERS)/bin/python benchmarks/round_trip.py
 	$(PEERS)/bin/python benchmarks/robustness.py
@@ -54,7 +58,7 @@ $(VENV)/dev: $(VENV)/torch pyproject.toml
 $(PEERS)/ready: pyproject.toml
 	$(PYTHON) -m venv $(PEERS)
 	$(PEERS)/bin/python -m pip install --quiet torch==2.13.0
-	$(PEERS)/bin/python -m pip install --quiet --editable '.[peers]' pytest
+	$(PEERS)/bin/python -m pip install --quiet --editable '.[peers,report]' pytest
 	touch $@
 
 clean:

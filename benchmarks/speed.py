@@ -20,8 +20,6 @@ from timing.page import gpu_key, load, save
 from timing.picture import draw
 from timing.players import environment
 
-THREADS = 2
-
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -30,9 +28,10 @@ def main() -> None:
     parser.add_argument("--missing", action="store_true", help="only cases without a record")
     parser.add_argument("--repeats", type=int, default=7, help="turns of each contestant")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--threads", type=int, default=2, help="threads of each contestant")
     options = parser.parse_args()
-    torch.set_num_threads(THREADS)
-    environment(options.device, THREADS)
+    torch.set_num_threads(options.threads)
+    environment(options.device, options.threads)
     cases = {key: CASES[key] for key in options.case}
     if options.device == "cuda":
         cases = {gpu_key(key): on_gpu(case) for key, case in cases.items() if case.gpu}
@@ -44,7 +43,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as cache:  # compile times are those of a first use
             os.environ["TORCHINDUCTOR_CACHE_DIR"] = cache
             records[key] = contest(
-                case, device=options.device, threads=THREADS, turns=options.repeats
+                case, device=options.device, threads=options.threads, turns=options.repeats
             )
         save(records)
         if importlib.util.find_spec("matplotlib"):

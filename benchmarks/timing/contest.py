@@ -59,28 +59,25 @@ def _mixture(rows: int, features: int) -> np.ndarray:
 
 
 def _measure(players: Players, size: Size, work: Work, turns: int) -> Record:
-    """By entrant: seconds of the first call, one figure a turn, the check, or why it failed."""
-    print(f"{size.label(work)}", flush=True)
-    results: dict[str, Record] = {}
+    """By entrant: seconds of the first call, one figure a turn, the check; or why it failed."""
+    print(size.label(work), flush=True)
+    results: dict[Entrant, Record] = {e: {"turns": []} for e in players if e.runs(work.step)}
 
-    def ask(entrant: Entrant, question: Callable[..., Any], *arguments: Any) -> Any:
-        result = results[entrant.name]
-        if "failed" in result:
-            return None
-        try:
-            return question(*arguments)
-        except FailedError as error:
-            result["failed"] = str(error)
-            print(f"  {entrant.name}: {error}", flush=True)
-            return None
+    def everybody(question: Callable[[Player, Record], None]) -> None:
+        for entrant, result in results.items():
+            if "failed" in result:
+                continue
+            try:
+                question(players[entrant], result)
+            except FailedError as error:
+                result["failed"] = str(error)
+                print(f"  {entrant.name}: {error}", flush=True)
 
-    taking_part = {e: player for e, player in players.items() if e.runs(work.step)}
-    for entrant, player in taking_part.items():
-        results[entrant.name] = {"turns": []}
-        results[entrant.name]["first"] = ask(entrant, player.prepare, work)
+    everybody(lambda player, result: result.update(first=player.prepare(work)))
     for _ in range(min(turns, MOST_TURNS.get(work.step, turns))):
-        for entrant, player in taking_part.items():
-            results[entrant.name]["turns"].append(ask(entrant, player.turn, work))
-    for entrant, player in taking_part.items():
-        results[entrant.name]["check"] = ask(entrant, player.check)
-    return {"flops": flops(size.architecture, work), "entrants": results}
+        everybody(lambda player, result: result["turns"].append(player.turn(work)))
+    everybody(lambda player, result: result.update(check=player.check()))
+    return {
+        "flops": flops(size.architecture, work),
+        "entrants": {entrant.name: result for entrant, result in results.items()},
+    }

@@ -147,11 +147,18 @@ def _case(case: Case, record: Record) -> list[str]:
     for size in case.sizes:
         for work in size.works:
             measured = record["works"][size.label(work)]
-            headings = ["", work.unit, "first call (s)", _check_heading(work), ""]
-            rows = [_row(name, entry) for name, entry in measured["entrants"].items()]
+            entrants = measured["entrants"]
+            headings = ["", work.unit, "first call (s)", _check_heading(work)]
+            rows = [
+                [name, median(entry), entry["first"], entry["check"]]
+                for name, entry in entrants.items()
+                if "failed" not in entry
+            ]
             if floor := _floor(measured, record):
-                rows.append(["arithmetic alone", floor, None, None, ""])
+                rows.append(["arithmetic alone", floor, None, None])
             lines += [f"**{size.label(work)}**", "", markdown(headings, rows), ""]
+            failed = [f"{n}: {e['failed']}" for n, e in entrants.items() if "failed" in e]
+            lines += ["Without a time: " + "; ".join(failed) + ".", ""] if failed else []
     provenance = {k: v for k, v in record.items() if k not in ("works", "GEMM flops/s")}
     provenance["large matrix product"] = f"{record['GEMM flops/s'] / 1e9:.0f} GFLOP/s"
     return [*lines, *([case.left_out, ""] if case.left_out else []), *record_table(provenance)]
@@ -159,9 +166,3 @@ def _case(case: Case, record: Record) -> list[str]:
 
 def _check_heading(work: Work) -> str:
     return "last epoch's loss (nats)" if work.step == "fit" else "round trip"
-
-
-def _row(name: str, entry: Record) -> list[Any]:
-    if "failed" in entry:
-        return [name, None, entry.get("first"), None, entry["failed"]]
-    return [name, median(entry), entry["first"], entry["check"], ""]

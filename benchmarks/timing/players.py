@@ -19,6 +19,7 @@ from timing.worker import serve
 __all__ = ["FailedError", "Player", "Script", "Served", "environment"]
 
 LIMIT = 150.0  # seconds for one answer: a first call with its compilation, or a turn
+FAREWELL = 5.0  # seconds for a process to end by itself
 SCRIPTS = Path(__file__).parent / "scripts"
 
 
@@ -69,6 +70,9 @@ class Served:
         return self._ask("check")
 
     def close(self) -> None:
+        if not self.lost:
+            self.connection.send(None)
+        self.process.join(FAREWELL)
         self.process.kill()
         self.process.join()
         self.connection.close()

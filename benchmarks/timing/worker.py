@@ -7,6 +7,7 @@ no library's threads or memory are in another's way.
 from __future__ import annotations
 
 import dataclasses
+import signal
 import statistics
 import time
 import warnings
@@ -34,6 +35,7 @@ def serve(
     connection: Connection, entrant: Entrant, architecture: Architecture, device: str, threads: int
 ) -> None:
     """Answer (method, *arguments) with (True, answer) or (False, reason), until None comes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its children
     warnings.simplefilter("ignore")  # the peers warn of many things
     torch.set_num_threads(threads)
     torch.manual_seed(0)
