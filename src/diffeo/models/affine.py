@@ -37,6 +37,7 @@ class _AffineCouplings(LayeredFlow):
         supports: Supports = None,
         base: Density | None = None,
         seed: int | None = None,
+        reversible: bool = False,
     ) -> None:
         layer = couplings(self.univariate, context=context, hidden=hidden, residual=residual)
 
@@ -54,6 +55,7 @@ class _AffineCouplings(LayeredFlow):
             supports=supports,
             base=base,
             seed=seed,
+            reversible=reversible,
         )
         warn_if_affine_in_one_dimension(self)
 
@@ -74,6 +76,7 @@ class _AffineAutoregressions(LayeredFlow):
         supports: Supports = None,
         base: Density | None = None,
         seed: int | None = None,
+        reversible: bool = False,
     ) -> None:
         build = autoregressions(
             Affine(), context=context, hidden=hidden, residual=residual, inverted=self.inverted
@@ -86,6 +89,7 @@ class _AffineAutoregressions(LayeredFlow):
             supports=supports,
             base=base,
             seed=seed,
+            reversible=reversible,
         )
         warn_if_affine_in_one_dimension(self)
 
@@ -104,6 +108,8 @@ class NICE(_AffineCouplings):
         supports: one support for all features, or supports side by side; None for the reals.
         base: density of the noise; by default a standard normal.
         seed: seed of the initial weights; None draws from torch's global generator.
+        reversible: recompute activations in backward, so that the memory of training does not
+            grow with the number of layers (see ``Sequential``).
 
     Shapes: x (*batch, D), context (*batch, context).
 
@@ -136,6 +142,8 @@ class RealNVP(_AffineCouplings):
         supports: one support for all features, or supports side by side; None for the reals.
         base: density of the noise; by default a standard normal.
         seed: seed of the initial weights; None draws from torch's global generator.
+        reversible: recompute activations in backward, so that the memory of training does not
+            grow with the number of layers (see ``Sequential``).
 
     Shapes: x (*batch, D), context (*batch, context).
 
@@ -168,6 +176,8 @@ class MAF(_AffineAutoregressions):
         supports: one support for all features, or supports side by side; None for the reals.
         base: density of the noise; by default a standard normal.
         seed: seed of the initial weights; None draws from torch's global generator.
+        reversible: recompute activations in backward, so that the memory of training does not
+            grow with the number of layers (see ``Sequential``).
 
     Shapes: x (*batch, D), context (*batch, context).
 
@@ -200,6 +210,8 @@ class IAF(_AffineAutoregressions):
         supports: one support for all features, or supports side by side; None for the reals.
         base: density of the noise; by default a standard normal.
         seed: seed of the initial weights; None draws from torch's global generator.
+        reversible: recompute activations in backward, so that the memory of training does not
+            grow with the number of layers (see ``Sequential``).
 
     Shapes: x (*batch, D), context (*batch, context).
 

@@ -52,6 +52,8 @@ class LayeredFlow(Flow):
         supports: one support for all features, or supports side by side; None for the reals.
         base: density of the noise; by default a standard normal.
         seed: seed of the initial weights; None draws from torch's global generator.
+        reversible: recompute activations in backward, so that the memory of training does not
+            grow with the number of layers (see ``Sequential``).
         ends: what stands on the data's side in place of Standardize and Constrain.
     """
 
@@ -65,6 +67,7 @@ class LayeredFlow(Flow):
         supports: Supports,
         base: Density | None,
         seed: int | None,
+        reversible: bool,
         ends: Sequence[Transform] | None = None,
     ) -> None:
         name = type(self).__name__
@@ -84,7 +87,7 @@ class LayeredFlow(Flow):
             ends = [Standardize(width), *([Constrain(each)] if each else [])]
         super().__init__(
             StandardNormal(width) if base is None else base,
-            Sequential(*stack, *ends),
+            Sequential(*stack, *ends, reversible=reversible),
             StandardizeContext(context) if context else None,
             context,
         )

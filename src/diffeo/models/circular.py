@@ -48,6 +48,8 @@ class CircularNSF(LayeredFlow):
         supports: supports side by side, ``circle()`` for each angle; None for angles alone.
         base: density of the noise; by default uniform angles, and normals at the other features.
         seed: seed of the initial weights; None draws from torch's global generator.
+        reversible: recompute activations in backward, so that the memory of training does not
+            grow with the number of layers (see ``Sequential``).
 
     Shapes: x (*batch, D) with angles from -pi to pi, context (*batch, context).
 
@@ -78,6 +80,7 @@ class CircularNSF(LayeredFlow):
         supports: Supports = None,
         base: Density | None = None,
         seed: int | None = None,
+        reversible: bool = False,
     ) -> None:
         check_features("CircularNSF", features)
         each = supports_of(
@@ -104,6 +107,7 @@ class CircularNSF(LayeredFlow):
             supports=each,
             base=_uniform_and_normal(angles) if base is None else base,
             seed=seed,
+            reversible=reversible,
             ends=ends,
         )
 

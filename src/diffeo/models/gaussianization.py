@@ -32,6 +32,8 @@ class Gaussianization(LayeredFlow):
         supports: one support for all features, or supports side by side; None for the reals.
         base: density of the noise; by default a standard normal.
         seed: seed of the initial weights; None draws from torch's global generator.
+        reversible: recompute activations in backward, so that the memory of training does not
+            grow with the number of layers (see ``Sequential``).
 
     Shapes: x (*batch, D), context (*batch, context).
 
@@ -60,6 +62,7 @@ class Gaussianization(LayeredFlow):
         supports: Supports = None,
         base: Density | None = None,
         seed: int | None = None,
+        reversible: bool = False,
     ) -> None:
         def build(i: int, width: int) -> Transform:
             mixtures = Elementwise(
@@ -80,4 +83,5 @@ class Gaussianization(LayeredFlow):
             supports=supports,
             base=base,
             seed=seed,
+            reversible=reversible,
         )

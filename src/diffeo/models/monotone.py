@@ -33,6 +33,7 @@ class _MonotoneFlow(LayeredFlow):
         supports: Supports,
         base: Density | None,
         seed: int | None,
+        reversible: bool,
     ) -> None:
         super().__init__(
             features,
@@ -42,6 +43,7 @@ class _MonotoneFlow(LayeredFlow):
             supports=supports,
             base=base,
             seed=seed,
+            reversible=reversible,
         )
 
 
@@ -63,6 +65,8 @@ class NAF(_MonotoneFlow):
         supports: one support for all features, or supports side by side; None for the reals.
         base: density of the noise; by default a standard normal.
         seed: seed of the initial weights; None draws from torch's global generator.
+        reversible: recompute activations in backward, so that the memory of training does not
+            grow with the number of layers (see ``Sequential``).
 
     Shapes: x (*batch, D), context (*batch, context).
 
@@ -93,6 +97,7 @@ class NAF(_MonotoneFlow):
         supports: Supports = None,
         base: Density | None = None,
         seed: int | None = None,
+        reversible: bool = False,
     ) -> None:
         super().__init__(
             features,
@@ -104,6 +109,7 @@ class NAF(_MonotoneFlow):
             supports=supports,
             base=base,
             seed=seed,
+            reversible=reversible,
         )
 
 
@@ -125,6 +131,8 @@ class UNAF(_MonotoneFlow):
         supports: one support for all features, or supports side by side; None for the reals.
         base: density of the noise; by default a standard normal.
         seed: seed of the initial weights; None draws from torch's global generator.
+        reversible: recompute activations in backward, so that the memory of training does not
+            grow with the number of layers (see ``Sequential``).
 
     Shapes: x (*batch, D), context (*batch, context).
 
@@ -155,6 +163,7 @@ class UNAF(_MonotoneFlow):
         supports: Supports = None,
         base: Density | None = None,
         seed: int | None = None,
+        reversible: bool = False,
     ) -> None:
         super().__init__(
             features,
@@ -166,6 +175,7 @@ class UNAF(_MonotoneFlow):
             supports=supports,
             base=base,
             seed=seed,
+            reversible=reversible,
         )
 
 
@@ -188,6 +198,8 @@ class SOSFlow(_MonotoneFlow):
         supports: one support for all features, or supports side by side; None for the reals.
         base: density of the noise; by default a standard normal.
         seed: seed of the initial weights; None draws from torch's global generator.
+        reversible: recompute activations in backward, so that the memory of training does not
+            grow with the number of layers (see ``Sequential``).
 
     Shapes: x (*batch, D), context (*batch, context).
 
@@ -218,6 +230,7 @@ class SOSFlow(_MonotoneFlow):
         supports: Supports = None,
         base: Density | None = None,
         seed: int | None = None,
+        reversible: bool = False,
     ) -> None:
         super().__init__(
             features,
@@ -229,6 +242,7 @@ class SOSFlow(_MonotoneFlow):
             supports=supports,
             base=base,
             seed=seed,
+            reversible=reversible,
         )
 
 
@@ -250,6 +264,8 @@ class BernsteinFlow(_MonotoneFlow):
         supports: one support for all features, or supports side by side; None for the reals.
         base: density of the noise; by default a standard normal.
         seed: seed of the initial weights; None draws from torch's global generator.
+        reversible: recompute activations in backward, so that the memory of training does not
+            grow with the number of layers (see ``Sequential``).
 
     Shapes: x (*batch, D), context (*batch, context).
 
@@ -280,6 +296,7 @@ class BernsteinFlow(_MonotoneFlow):
         supports: Supports = None,
         base: Density | None = None,
         seed: int | None = None,
+        reversible: bool = False,
     ) -> None:
         super().__init__(
             features,
@@ -291,4 +308,5 @@ class BernsteinFlow(_MonotoneFlow):
             supports=supports,
             base=base,
             seed=seed,
+            reversible=reversible,
         )

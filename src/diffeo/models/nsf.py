@@ -31,6 +31,8 @@ class NSF(LayeredFlow):
         supports: one support for all features, or supports side by side; None for the reals.
         base: density of the noise; by default a standard normal.
         seed: seed of the initial weights; None draws from torch's global generator.
+        reversible: recompute activations in backward, so that the memory of training does not
+            grow with the number of layers (see ``Sequential``).
 
     Shapes: x (*batch, D), context (*batch, context).
 
@@ -62,6 +64,7 @@ class NSF(LayeredFlow):
         supports: Supports = None,
         base: Density | None = None,
         seed: int | None = None,
+        reversible: bool = False,
     ) -> None:
         kind = autoregressions if autoregressive else couplings
         layer = kind(
@@ -82,4 +85,5 @@ class NSF(LayeredFlow):
             supports=supports,
             base=base,
             seed=seed,
+            reversible=reversible,
         )

@@ -29,6 +29,7 @@ class _SimpleResidualFlow(LayeredFlow):
         supports: Supports = None,
         base: Density | None = None,
         seed: int | None = None,
+        reversible: bool = False,
     ) -> None:
         def build(_: int, width: int) -> Transform:
             return self.layer(width, context=context, hidden=hidden)
@@ -41,6 +42,7 @@ class _SimpleResidualFlow(LayeredFlow):
             supports=supports,
             base=base,
             seed=seed,
+            reversible=reversible,
         )
 
 
@@ -59,6 +61,8 @@ class PlanarFlow(_SimpleResidualFlow):
         supports: one support for all features, or supports side by side; None for the reals.
         base: density of the noise; by default a standard normal.
         seed: seed of the initial weights; None draws from torch's global generator.
+        reversible: recompute activations in backward, so that the memory of training does not
+            grow with the number of layers (see ``Sequential``).
 
     Shapes: x (*batch, D), context (*batch, context).
 
@@ -89,6 +93,8 @@ class RadialFlow(_SimpleResidualFlow):
         supports: one support for all features, or supports side by side; None for the reals.
         base: density of the noise; by default a standard normal.
         seed: seed of the initial weights; None draws from torch's global generator.
+        reversible: recompute activations in backward, so that the memory of training does not
+            grow with the number of layers (see ``Sequential``).
 
     Shapes: x (*batch, D), context (*batch, context).
 
@@ -125,6 +131,8 @@ class SylvesterFlow(LayeredFlow):
         supports: one support for all features, or supports side by side; None for the reals.
         base: density of the noise; by default a standard normal.
         seed: seed of the initial weights; None draws from torch's global generator.
+        reversible: recompute activations in backward, so that the memory of training does not
+            grow with the number of layers (see ``Sequential``).
 
     Shapes: x (*batch, D), context (*batch, context).
 
@@ -153,6 +161,7 @@ class SylvesterFlow(LayeredFlow):
         supports: Supports = None,
         base: Density | None = None,
         seed: int | None = None,
+        reversible: bool = False,
     ) -> None:
         def build(i: int, width: int) -> Transform:
             layer = Sylvester(
@@ -168,4 +177,5 @@ class SylvesterFlow(LayeredFlow):
             supports=supports,
             base=base,
             seed=seed,
+            reversible=reversible,
         )
