@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from abc import ABC, abstractmethod
+from functools import partial
 from typing import Any
 
 import torch
@@ -11,6 +13,7 @@ from torch import Tensor, nn
 
 from diffeo.arrays import ArrayLike, is_tensor_like, like_input, to_tensor
 from diffeo.checks import check_batch, check_context
+from diffeo.chunks import SMALL, by_chunks, checked_chunk_size, rows_at_once
 from diffeo.described import Described
 from diffeo.errors import ShapeError
 from diffeo.supports import Real, Support
@@ -86,6 +89,28 @@ class Density(Described, nn.Module, ABC):
         x = self._rsample(shape, context, generator)
         return x, self._log_prob(x, context)
 
+    def _chunked_rsample(
+        self,
+        shape: tuple[int, ...],
+        context: Tensor | None,
+        generator: torch.Generator | None,
+        size: int | None,
+    ) -> Tensor:
+        """``_rsample``; a density with wide layers pushes ``size`` rows at a time through them."""
+        return self._rsample(shape, context, generator)
+
+    def _chunked_rsample_and_log_prob(
+        self,
+        shape: tuple[int, ...],
+        context: Tensor | None,
+        generator: torch.Generator | None,
+        size: int | None,
+    ) -> tuple[Tensor, Tensor]:
+        if size is None:
+            return self._rsample_and_log_prob(shape, context, generator)
+        x = self._chunked_rsample(shape, context, generator, size)
+        return x, by_chunks(self._log_prob, size, x, context, len(self.event_shape))
+
     def extra_repr(self) -> str:
         return f"log_prob: {self.exactness}"
 
@@ -100,12 +125,22 @@ class Density(Described, nn.Module, ABC):
         log_prob: Tensor = self.log_prob(x, context)
         return log_prob
 
-    def log_prob(self, x: ArrayLike, context: ArrayLike | None = None) -> Any:
+    def log_prob(
+        self,
+        x: ArrayLike,
+        context: ArrayLike | None = None,
+        *,
+        chunk_size: int | None = None,
+    ) -> Any:
         """log p(x | context) in nats; -inf outside the support, NaN where x is NaN.
 
         Args:
             x: (*batch, *event_shape), array or tensor.
             context: (*batch, context), broadcast against the batch of ``x``.
+            chunk_size: rows worked on at a time. None chooses as many as need no more than
+                256 MiB beside ``x`` and the result, by an estimate from the widths of the layers;
+                all rows at once where gradients will need what was computed for each, or while
+                ``torch.compile`` traces. The result depends on it only by rounding.
 
         Returns:
             (*batch): a tensor (with gradient) for tensors, a numpy array for arrays.
@@ -115,17 +150,40 @@ class Density(Described, nn.Module, ABC):
             ContextError: a missing context, or one of another width.
             DtypeError: tensors of another floating dtype or device than the density's.
             DataError: values that are not numbers.
+            ValueError: ``chunk_size`` is not a whole number of at least 1.
         """
+        size = checked_chunk_size(chunk_size)
         if not is_tensor_like(x, context):
             with torch.no_grad():
-                return like_input(self._checked_log_prob(x, context), x, context)
-        return self._checked_log_prob(x, context)
+                return like_input(self._checked_log_prob(x, context, size), x, context)
+        return self._checked_log_prob(x, context, size)
 
-    def _checked_log_prob(self, x: ArrayLike, context: ArrayLike | None) -> Tensor:
-        x_tensor = self._check_x(x)
-        context_tensor = self._check_context(context)
-        x_tensor = check_batch(self, x_tensor, context_tensor, self.event_shape, self.context)
-        return self._log_prob(x_tensor, context_tensor)
+    def _checked_log_prob(
+        self, x: ArrayLike, context: ArrayLike | None, size: int | None
+    ) -> Tensor:
+        point, given = self._check_pair(x, context)
+        if size is None and not self._keeps_graph(point, given):
+            size = self._rows_at_once(point.numel())
+        log_prob: Tensor = by_chunks(self._log_prob, size, point, given, len(self.event_shape))
+        return log_prob
+
+    def _check_pair(self, x: ArrayLike, context: ArrayLike | None) -> tuple[Tensor, Tensor | None]:
+        point, given = self._check_x(x), self._check_context(context)
+        return check_batch(self, point, given, self.event_shape, self.context), given
+
+    def _keeps_graph(self, x: Tensor, context: Tensor | None) -> bool:
+        """Whether ``log_prob`` records what a gradient needs, for all rows together."""
+        if not torch.is_grad_enabled():
+            return False
+        inputs = x.requires_grad or (context is not None and context.requires_grad)
+        return inputs or any(p.requires_grad for p in self.parameters())
+
+    def _rows_at_once(self, numbers: int, *, graph: bool = False) -> int | None:
+        """Rows to work on at a time of a batch of so many numbers; None for all."""
+        # a loop over chunks would be unrolled, for one number of rows
+        if torch.compiler.is_compiling() or numbers <= SMALL:
+            return None
+        return rows_at_once(self, self.event_shape, self.like, graph=graph)
 
     def _check_x(self, x: ArrayLike) -> Tensor:
         return to_tensor(x, self.like, "x")
@@ -139,7 +197,12 @@ class Density(Described, nn.Module, ABC):
         return tensor
 
     def sample(
-        self, n: SampleShape = (), context: ArrayLike | None = None, *, seed: Seed = None
+        self,
+        n: SampleShape = (),
+        context: ArrayLike | None = None,
+        *,
+        seed: Seed = None,
+        chunk_size: int | None = None,
     ) -> Any:
         """Samples without gradient.
 
@@ -147,6 +210,8 @@ class Density(Described, nn.Module, ABC):
             n: number of samples, or a shape; () gives one sample a context.
             context: (*context_batch, context).
             seed: an int or a ``torch.Generator``; None draws from torch's global generator.
+            chunk_size: rows worked on at a time; None chooses, as for ``log_prob``. The noise of a
+                base is drawn in one piece, so that samples depend on it only by rounding.
 
         Returns:
             (n, *context_batch, *event_shape): a numpy array where ``context`` is an array, else a
@@ -155,9 +220,11 @@ class Density(Described, nn.Module, ABC):
         Raises:
             ShapeError: ``n`` is not whole, or negative.
             ContextError: a missing context, or one of another width.
+            ValueError: ``chunk_size`` is not a whole number of at least 1.
         """
         with torch.no_grad():
-            return like_input(self._draw(self._rsample, n, context, seed), context)
+            x = self._draw_chunked(self._chunked_rsample, n, context, seed, chunk_size)
+            return like_input(x, context)
 
     def rsample(
         self, n: SampleShape = (), context: Tensor | None = None, *, seed: Seed = None
@@ -173,11 +240,17 @@ class Density(Described, nn.Module, ABC):
         return samples
 
     def sample_and_log_prob(
-        self, n: SampleShape = (), context: ArrayLike | None = None, *, seed: Seed = None
+        self,
+        n: SampleShape = (),
+        context: ArrayLike | None = None,
+        *,
+        seed: Seed = None,
+        chunk_size: int | None = None,
     ) -> tuple[Any, Any]:
         """Samples and their log-densities (n, *context_batch), without gradient; as ``sample``."""
         with torch.no_grad():
-            x, log_prob = self._draw(self._rsample_and_log_prob, n, context, seed)
+            draw = self._chunked_rsample_and_log_prob
+            x, log_prob = self._draw_chunked(draw, n, context, seed, chunk_size)
             return like_input(x, context), like_input(log_prob, context)
 
     def rsample_and_log_prob(
@@ -192,18 +265,37 @@ class Density(Described, nn.Module, ABC):
         generator = as_generator(seed, self.like.device)
         return draw(_as_shape(n), self._check_context(context), generator)
 
+    def _draw_chunked(
+        self,
+        draw: Any,
+        n: SampleShape,
+        context: ArrayLike | None,
+        seed: Seed,
+        chunk_size: int | None,
+    ) -> Any:
+        size = checked_chunk_size(chunk_size)
+        shape, given = _as_shape(n), self._check_context(context)
+        if size is None:
+            contexts = () if given is None else given.shape[:-1]
+            size = self._rows_at_once(math.prod((*shape, *contexts, *self.event_shape)))
+        return draw(shape, given, as_generator(seed, self.like.device), size)
+
     def _require_rsample(self) -> None:
         if not self.has_rsample:
             raise TypeError(
                 f"{type(self).__name__}: samples cannot be reparameterised; use sample()"
             )
 
-    def score(self, x: ArrayLike, context: ArrayLike | None = None) -> Any:
+    def score(
+        self, x: ArrayLike, context: ArrayLike | None = None, *, chunk_size: int | None = None
+    ) -> Any:
         """The score, grad_x log p(x | context).
 
         Args:
             x: (*batch, *event_shape).
             context: (*batch, context).
+            chunk_size: rows worked on at a time; None chooses, as for ``log_prob``, all at once
+                only where a graph is kept.
 
         Returns:
             (*batch, *event_shape) with the batch that ``x`` and ``context`` share, a tensor or a
@@ -212,17 +304,22 @@ class Density(Described, nn.Module, ABC):
         Raises:
             As ``log_prob``.
         """
-        given, context_tensor = self._check_x(x), self._check_context(context)
+        size = checked_chunk_size(chunk_size)
         # one gradient for each pair of point and context, not their sum over contexts
-        given = check_batch(self, given, context_tensor, self.event_shape, self.context)
-        keep = given.requires_grad and torch.is_grad_enabled()
+        point, given = self._check_pair(x, context)
+        keep = point.requires_grad and torch.is_grad_enabled()
+        if size is None and not keep:
+            size = self._rows_at_once(point.numel(), graph=True)
+        score = partial(self._gradient, keep=keep)
+        return like_input(by_chunks(score, size, point, given, len(self.event_shape)), x, context)
+
+    def _gradient(self, x: Tensor, context: Tensor | None, *, keep: bool) -> Tensor:
         with torch.enable_grad():
-            point = given if keep else given.detach().requires_grad_()
-            log_prob = self._log_prob(point, context_tensor)
-            if log_prob.requires_grad:
-                (gradient,) = torch.autograd.grad(
-                    log_prob.sum(), point, create_graph=keep, materialize_grads=True
-                )
-            else:  # a constant density
-                gradient = torch.zeros_like(point)
-        return like_input(gradient, x, context)
+            point = x if keep else x.detach().requires_grad_()
+            log_prob = self._log_prob(point, context)
+            if not log_prob.requires_grad:  # a constant density
+                return torch.zeros_like(point)
+            (gradient,) = torch.autograd.grad(
+                log_prob.sum(), point, create_graph=keep, materialize_grads=True
+            )
+        return gradient

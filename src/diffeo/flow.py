@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from diffeo.chunks import by_chunks
 from diffeo.density import Density
 from diffeo.errors import ShapeError
 from diffeo.model import Model
@@ -79,43 +80,58 @@ class Flow(Model):
         self.compiles = base.compiles and transform.compiles
         self.exactness = weakest((base.exactness, transform.exactness))
 
-    def _embed(self, context: Tensor | None) -> Tensor | None:
-        if self.embedding is None or context is None:
+    def _embed(self, context: Tensor | None, size: int | None = None) -> Tensor | None:
+        embedding = self.embedding
+        if embedding is None or context is None:
             return context
-        embedded: Tensor = self.embedding(context)
+        embedded: Tensor = by_chunks(lambda c, _: embedding(c), size, context, None, 1)
         return embedded
 
     def _log_prob(self, x: Tensor, context: Tensor | None) -> Tensor:
         context = self._embed(context)
+        axes = tuple(range(-len(self.event_shape), 0))
+        size = x.detach().abs()
+        real = isinstance(self.support, Real)
+        inside = (size < torch.inf if real else self.support.contains(x)).all(axes)
         # a point outside is replaced before any formula sees it, so its gradient is 0, not NaN
-        inside = self._per_event(self.support.contains(x))
-        nan = ~self._per_event(~x.isnan())
-        safe = torch.where(self._to_event(inside), x, self.support.interior(x))
-        z, ladj = self.transform.inverse(safe, context)
-        log_prob = self.base._log_prob(z, context) + ladj
-        log_prob = torch.where(inside, log_prob, -torch.inf)
-        return torch.where(nan, torch.nan, log_prob)
-
-    def _per_event(self, each: Tensor) -> Tensor:
-        return each.flatten(each.ndim - len(self.event_shape)).all(-1)
-
-    def _to_event(self, batch: Tensor) -> Tensor:
-        return batch.reshape(*batch.shape, *(1,) * len(self.event_shape))
+        at = inside.reshape(*inside.shape, *(1,) * len(self.event_shape))
+        z, ladj = self.transform.inverse(torch.where(at, x, self.support.interior(x)), context)
+        # NaN where a coordinate is
+        outside = -torch.inf - size.sum(axes)
+        return torch.where(inside, self.base._log_prob(z, context) + ladj, outside)
 
     def _rsample(
         self, shape: tuple[int, ...], context: Tensor | None, generator: torch.Generator | None
     ) -> Tensor:
-        context = self._embed(context)
-        z = self.base._rsample(shape, context, generator)
-        x, _ = self.transform(z, context)
-        return x
+        return self._chunked_rsample(shape, context, generator, None)
 
     def _rsample_and_log_prob(
         self, shape: tuple[int, ...], context: Tensor | None, generator: torch.Generator | None
     ) -> tuple[Tensor, Tensor]:
-        context = self._embed(context)
-        z, log_prob = self.base._rsample_and_log_prob(shape, context, generator)
-        x, ladj = self.transform(z, context)
+        return self._chunked_rsample_and_log_prob(shape, context, generator, None)
+
+    def _chunked_rsample(
+        self,
+        shape: tuple[int, ...],
+        context: Tensor | None,
+        generator: torch.Generator | None,
+        size: int | None,
+    ) -> Tensor:
+        context = self._embed(context, size)
+        z = self.base._chunked_rsample(shape, context, generator, size)
+        x, _ = by_chunks(self.transform, size, z, context, len(self.base.event_shape))
+        return x
+
+    def _chunked_rsample_and_log_prob(
+        self,
+        shape: tuple[int, ...],
+        context: Tensor | None,
+        generator: torch.Generator | None,
+        size: int | None,
+    ) -> tuple[Tensor, Tensor]:
+        context = self._embed(context, size)
+        z, log_prob = self.base._chunked_rsample_and_log_prob(shape, context, generator, size)
+        x, ladj = by_chunks(self.transform, size, z, context, len(self.base.event_shape))
         return x, log_prob - ladj
 
     def from_base(self, z: Tensor, context: Tensor | None = None) -> Tensor:

@@ -76,15 +76,33 @@ class Mixture(Model):
     def _rsample(
         self, shape: tuple[int, ...], context: Tensor | None, generator: torch.Generator | None
     ) -> Tensor:
-        # every component draws all: simple, and the seed decides the result whatever was chosen
-        each = torch.stack([c._rsample(shape, context, generator) for c in self.components])  # type: ignore[operator]
-        batch = each.shape[1 : each.ndim - len(self.event_shape)]
+        return self._chunked_rsample(shape, context, generator, None)
+
+    def _chunked_rsample(
+        self,
+        shape: tuple[int, ...],
+        context: Tensor | None,
+        generator: torch.Generator | None,
+        size: int | None,
+    ) -> Tensor:
+        batch = (*shape, *(() if context is None else context.shape[:-1]))
+        chosen = self._choices(math.prod(batch), generator)
+        chosen = chosen.reshape(*batch, *(1,) * len(self.event_shape))
+        # every component draws all: simple, and the seed decides the result whatever was chosen;
+        # one after another, so that the draws of only one are held
+        x = self.like.new_empty(*batch, *self.event_shape)
+        for k, component in enumerate(self.components):
+            drawn = component._chunked_rsample(shape, context, generator, size)  # type: ignore[operator]
+            x = torch.where(chosen == k, drawn, x)
+        return x
+
+    def _choices(self, count: int, generator: torch.Generator | None) -> Tensor:
+        """The component of each sample."""
         weights = torch.softmax(self.logits, dim=0)
-        count = math.prod(batch)
         # multinomial refuses to draw none
-        chosen = torch.multinomial(weights, max(count, 1), replacement=True, generator=generator)
-        index = chosen[:count].reshape(1, *batch, *(1,) * len(self.event_shape)).expand_as(each[:1])
-        return each.gather(0, index)[0]
+        return torch.multinomial(weights, max(count, 1), replacement=True, generator=generator)[
+            :count
+        ]
 
     def initialize(
         self, x: Tensor, context: Tensor | None = None, *, standardize: bool = True

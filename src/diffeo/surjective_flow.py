@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import operator
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from diffeo.arrays import ArrayLike, is_tensor_like, like_input
-from diffeo.checks import check_batch
+from diffeo.chunks import by_chunks, checked_chunk_size
 from diffeo.density import Density, Seed, as_generator
 from diffeo.errors import ShapeError
 from diffeo.model import Model
@@ -22,9 +23,6 @@ from diffeo.transform import Transform, weakest
 from diffeo.transforms import Standardize
 
 __all__ = ["SurjectiveFlow"]
-
-# events, counted with their draws, that are worked on at once
-CHUNK = 65_536
 
 
 class SurjectiveFlow(Model):
@@ -39,6 +37,9 @@ class SurjectiveFlow(Model):
     probability. Where only ``forward`` draws, as with Slice alone, ``log_prob`` is exact.
 
     ``sample_and_log_prob`` gives samples, and the bound of one new draw at each.
+
+    What a layer draws, it draws chunk by chunk: the same seed gives the same result again only at
+    the same ``chunk_size``, if there is more than one chunk.
 
     Args:
         density: density of z; its own ``log_prob`` must be no bound.
@@ -104,6 +105,7 @@ class SurjectiveFlow(Model):
         *,
         num_samples: int = 1,
         seed: Seed = None,
+        chunk_size: int | None = None,
     ) -> Any:
         """The bound of log p(x | context) in nats; -inf outside the support, NaN where x is NaN.
 
@@ -113,33 +115,50 @@ class SurjectiveFlow(Model):
             num_samples: draws k of the importance-weighted bound.
             seed: of the draws, an int or a ``torch.Generator``; None draws from torch's global
                 generator.
+            chunk_size: rows worked on at a time, counted with their draws; None chooses, as
+                ``Density.log_prob`` does.
 
         Returns:
             (*batch): a tensor (with gradient) for tensors, a numpy array for arrays.
 
         Raises:
-            ValueError: ``num_samples`` is not a whole number of at least 1.
+            ValueError: ``num_samples`` or ``chunk_size`` is not a whole number of at least 1.
             As ``Density.log_prob``.
         """
-        count = _whole(num_samples)
+        count, size = _whole(num_samples), checked_chunk_size(chunk_size)
+        if self.exactness == "exact":
+            count = 1
         tensors = is_tensor_like(x, context)
         with torch.set_grad_enabled(tensors and torch.is_grad_enabled()):
-            point, given = self._check_x(x), self._check_context(context)
-            point = check_batch(self, point, given, self.event_shape, self.context)
-            generator = as_generator(seed, self.like.device)
-            return like_input(self._mean_of_draws(point, given, count, generator), x, context)
+            point, given = self._check_pair(x, context)
+            if size is None and not self._keeps_graph(point, given):
+                size = self._rows_at_once(count * point.numel())
+            bound = partial(
+                self._mean_of_draws,
+                count=count,
+                generator=as_generator(seed, self.like.device),
+                size=size,
+            )
+            log_prob = by_chunks(bound, size, point, given, len(self.event_shape))
+            return like_input(log_prob, x, context)
 
     def _mean_of_draws(
-        self, x: Tensor, context: Tensor | None, count: int, generator: torch.Generator | None
+        self,
+        x: Tensor,
+        context: Tensor | None,
+        *,
+        count: int,
+        generator: torch.Generator | None,
+        size: int | None,
     ) -> Tensor:
-        """log of the mean of ``count`` draws, of which as many at once as memory should hold."""
-        if count == 1 or self.exactness == "exact":
+        """log of the mean of ``count`` draws, of as many at a time as make ``size`` rows."""
+        if count == 1:
             return self._one_draw(x, context, generator)
-        batch = x.shape[: x.ndim - len(self.event_shape)]
-        size = max(1, CHUNK // max(1, math.prod(batch)))
+        rows = math.prod(x.shape[: x.ndim - len(self.event_shape)])
+        most = count if size is None else max(1, size // max(1, rows))
         parts = []
-        for start in range(0, count, size):
-            copies = x.expand(min(size, count - start), *x.shape)
+        for start in range(0, count, most):
+            copies = x.expand(min(most, count - start), *x.shape)
             parts.append(self._one_draw(copies, context, generator).logsumexp(0))
         return torch.stack(parts).logsumexp(0) - math.log(count)
 
@@ -165,22 +184,40 @@ class SurjectiveFlow(Model):
     def _rsample(
         self, shape: tuple[int, ...], context: Tensor | None, generator: torch.Generator | None
     ) -> Tensor:
-        x = self.density._rsample(shape, context, generator)
+        return self._chunked_rsample(shape, context, generator, None)
+
+    def _chunked_rsample(
+        self,
+        shape: tuple[int, ...],
+        context: Tensor | None,
+        generator: torch.Generator | None,
+        size: int | None,
+    ) -> Tensor:
+        x = self.density._chunked_rsample(shape, context, generator, size)
         for layer in self.layers:
-            if isinstance(layer, Surjection):
-                x = layer(x, context, generator=generator)
-            else:
-                x, _ = layer(x, context)
+            x = by_chunks(partial(_forward, layer, generator), size, x, context, _ndim(layer))
         return x
 
     def _rsample_and_log_prob(
         self, shape: tuple[int, ...], context: Tensor | None, generator: torch.Generator | None
     ) -> tuple[Tensor, Tensor]:
-        # a new draw: the z behind the sample would make an upper bound
-        x = self._rsample(shape, context, generator)
-        return x, self._one_draw(x, context, generator)
+        return self._chunked_rsample_and_log_prob(shape, context, generator, None)
 
-    def score(self, x: ArrayLike, context: ArrayLike | None = None) -> Any:
+    def _chunked_rsample_and_log_prob(
+        self,
+        shape: tuple[int, ...],
+        context: Tensor | None,
+        generator: torch.Generator | None,
+        size: int | None,
+    ) -> tuple[Tensor, Tensor]:
+        # a new draw: the z behind the sample would make an upper bound
+        x = self._chunked_rsample(shape, context, generator, size)
+        draw = partial(self._one_draw, generator=generator)
+        return x, by_chunks(draw, size, x, context, len(self.event_shape))
+
+    def score(
+        self, x: ArrayLike, context: ArrayLike | None = None, *, chunk_size: int | None = None
+    ) -> Any:
         """The score, grad_x log p(x | context), where ``log_prob`` is exact; as ``Density.score``.
 
         Raises:
@@ -192,7 +229,7 @@ class SurjectiveFlow(Model):
                 "SurjectiveFlow: log_prob is a bound, and its gradient is not the score; "
                 "differentiate log_prob(x, num_samples=k) if an approximation will do"
             )
-        return super().score(x, context)
+        return super().score(x, context, chunk_size=chunk_size)
 
     def initialize(
         self, x: Tensor, context: Tensor | None = None, *, standardize: bool = True
@@ -208,6 +245,21 @@ class SurjectiveFlow(Model):
             x, _ = _inverse(layer, x, context, generator)
         if isinstance(self.density, Model):
             self.density.initialize(x, context, standardize=standardize)
+
+
+def _forward(
+    layer: nn.Module, generator: torch.Generator | None, z: Tensor, context: Tensor | None
+) -> Tensor:
+    if isinstance(layer, Surjection):
+        drawn: Tensor = layer(z, context, generator=generator)
+        return drawn
+    x: Tensor = layer(z, context)[0]
+    return x
+
+
+def _ndim(layer: nn.Module) -> int:
+    """Axes of the events that go into a surjection or a transform."""
+    return len(layer.in_shape)  # type: ignore[arg-type]
 
 
 def _inverse(

@@ -51,6 +51,8 @@ class Bernstein(Extrapolated):
         super().__init__(interval)
         self.degree = degree
         self.num_params = degree + 1
+        # numbers at once for each x, by which chunks of rows are chosen: many arrays of a basis
+        self.row_width = 2 * degree
 
     def _basis(self, t: Tensor) -> Tensor:
         """B_{i,M-1}(t), (degree, ...)."""

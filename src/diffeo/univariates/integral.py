@@ -59,6 +59,8 @@ class MonotoneNetwork(Extrapolated):
         super().__init__(interval)
         self.units = units
         self.num_params = 2 + 3 * units
+        # numbers at once for each x, by which chunks of rows are chosen
+        self.row_width = units * PANELS * NODES
         self._nodes, self._weights = _composite_rule(PANELS, NODES)
 
     def log_integrand(self, t: Tensor, params: Tensor) -> Tensor:
