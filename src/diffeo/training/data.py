@@ -44,6 +44,11 @@ class Rows:
         """The rows on ``device``."""
         return Rows(*(None if t is None else t.to(device) for t in vars(self).values()))  # type: ignore[arg-type]
 
+    @property
+    def size(self) -> int:
+        """Bytes of all of them."""
+        return sum(t.nbytes for t in vars(self).values() if t is not None)
+
 
 @dataclass(frozen=True)
 class TrainingData:

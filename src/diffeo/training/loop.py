@@ -7,6 +7,7 @@ import platform
 import time
 import warnings
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -16,10 +17,13 @@ from diffeo.density import Density
 from diffeo.errors import DataWarning, TrainingError
 from diffeo.training.blame import blame
 from diffeo.training.checkpoint import Checkpoint, fingerprint
+from diffeo.training.compiling import CompileError, compiled_layers, worth_compiling
 from diffeo.training.data import Rows, TrainingData
+from diffeo.training.feeding import Feed
 from diffeo.training.options import FitOptions
 from diffeo.training.progress import Progress
 from diffeo.training.seeds import generator, seeded
+from diffeo.training.step import NotFiniteError, Step
 from diffeo.training.ties import jitter
 from diffeo.version import __version__
 
@@ -28,14 +32,6 @@ __all__ = ["Trainer"]
 MAX_ROLLBACKS = 5
 CHECKPOINT_SECONDS = 2.0
 VALIDATION_ROWS = 8192
-
-
-class _NotFiniteError(Exception):
-    """A loss or gradient is not finite at some batch."""
-
-    def __init__(self, batch: Rows) -> None:
-        super().__init__()
-        self.batch = batch
 
 
 class Trainer:
@@ -52,15 +48,11 @@ class Trainer:
         self.data = data
         self.options = options
         self.device = model.like.device
-        self.train = data.train.to(self.device)
-        self.resolutions = data.resolutions.to(self.device)
+        self.step = Step(model, options)
+        self.train = Feed(data.train, self.device)
+        self.batches = math.ceil(len(self.train) / options.batch_size)
+        self.compiles = worth_compiling(options.compile, self.device, options.epochs * self.batches)
         self.validation = self._fixed_validation()
-        trainable = [p for p in model.parameters() if p.requires_grad]
-        if not trainable:
-            raise TrainingError(f"{type(model).__name__} has no parameters to train")
-        self.parameters = trainable
-        self.optimizer = options.optimizer(trainable, lr=options.lr)
-        self.loss = torch.compile(self._loss) if options.compile is True else self._loss
         self.ema = self._weights() if options.ema else None
         # what a checkpoint holds besides weights and optimiser
         self.epoch = 0
@@ -131,8 +123,15 @@ class Trainer:
         try:
             train_loss = self._train_epoch(start)
             validation_loss = self._validate()
-        except _NotFiniteError as error:
+        except NotFiniteError as error:
             self._roll_back(snapshot, error.batch)
+            return self._epoch(start)
+        except CompileError as error:
+            if self.options.compile != "auto":
+                raise
+            warnings.warn(f"{error}; going on without", DataWarning, stacklevel=6)
+            self.compiles = False
+            self._resume(snapshot)
             return self._epoch(start)
         self.epoch += 1
         watched = train_loss if validation_loss is None else validation_loss
@@ -162,12 +161,14 @@ class Trainer:
     def _train_epoch(self, start: float) -> float:
         self.model.train()
         total, rows = 0.0, 0
-        batches = math.ceil(len(self.train) / self.options.batch_size)
+        compiled = compiled_layers(self.model) if self.compiles else nullcontext()
         # a user's objective may draw from the global generator: seed it, and give it back after
-        with seeded(self.device, self.options.seed, "objective", self.epoch):
+        with seeded(self.device, self.options.seed, "objective", self.epoch), compiled:
             for index, batch in enumerate(self._batches()):
-                done = (self.epoch + index / batches) / self.options.epochs
-                total += self._step(batch, done) * len(batch)
+                done = (self.epoch + index / self.batches) / self.options.epochs
+                lr = self.options.lr_at(done) * self.lr_factor
+                total += self.step(batch, lr) * len(batch)
+                self._update_ema()
                 rows += len(batch)
                 if self._out_of_time(start):
                     self.stopped = "max_time"
@@ -180,49 +181,26 @@ class Trainer:
 
     def _batches(self) -> Iterator[Rows]:
         draw = generator(self.options.seed, "epoch", self.epoch)
-        rows = self._jittered(self.train, draw)
-        order = torch.randperm(len(rows), generator=draw).to(self.device)
+        feed = self._jittered(self.train, draw)
+        order = torch.randperm(len(feed), generator=draw).to(feed.rows.x.device)
         for index in order.split(self.options.batch_size):
-            yield rows.take(index)
-
-    def _step(self, batch: Rows, done: float) -> float:
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.options.lr_at(done) * self.lr_factor
-        self.optimizer.zero_grad(set_to_none=True)
-        loss = self.loss(batch.x, batch.context, batch.weight)
-        if not isinstance(loss, Tensor) or loss.ndim or not loss.requires_grad:
-            raise TrainingError(
-                "the objective must return a scalar tensor that depends on the parameters, "
-                f"got {loss!r}"
-            )
-        if not loss.isfinite():
-            raise _NotFiniteError(batch)
-        loss.backward()
-        limit = self.options.clip or math.inf
-        norm = torch.nn.utils.clip_grad_norm_(self.parameters, limit)
-        if not norm.isfinite():
-            raise _NotFiniteError(batch)
-        self.optimizer.step()
-        self._update_ema()
-        return loss.item()
-
-    def _loss(self, x: Tensor, context: Tensor | None, weight: Tensor | None) -> Tensor:
-        return self.options.objective(self.model, x, context, weight)
+            yield feed.take(index)
 
     # -- validation ------------------------------------------------------------------------------
 
-    def _fixed_validation(self) -> Rows | None:
+    def _fixed_validation(self) -> Feed | None:
         """Validation rows, with the noise of tied columns drawn once."""
         if self.data.validation is None:
             return None
         draw = generator(self.options.seed, "validation")
-        return self._jittered(self.data.validation.to(self.device), draw)
+        return self._jittered(Feed(self.data.validation, self.device), draw)
 
-    def _jittered(self, rows: Rows, draw: torch.Generator) -> Rows:
-        if not bool((self.resolutions > 0).any()):
-            return rows
-        noisy = jitter(rows.x, self.resolutions, self.model.support, draw)
-        return Rows(noisy, rows.context, rows.weight)
+    def _jittered(self, feed: Feed, draw: torch.Generator) -> Feed:
+        if not bool((self.data.resolutions > 0).any()):
+            return feed
+        rows = feed.rows
+        noisy = jitter(rows.x, self.data.resolutions.to(rows.x.device), self.model.support, draw)
+        return Feed(Rows(noisy, rows.context, rows.weight), self.device)
 
     def _validate(self) -> float | None:
         """Mean objective over the validation rows, with averaged weights where they are kept."""
@@ -236,9 +214,10 @@ class Trainer:
         with torch.no_grad(), seeded(self.device, self.options.seed, "objective", "validation"):
             for start in range(0, len(self.validation), VALIDATION_ROWS):
                 rows = self.validation.take(slice(start, start + VALIDATION_ROWS))
-                loss = float(self._loss(rows.x, rows.context, rows.weight))
+                # without compiled layers, which would be compiled again for use without gradients
+                loss = float(self.options.objective(self.model, rows.x, rows.context, rows.weight))
                 if not math.isfinite(loss):
-                    raise _NotFiniteError(rows)
+                    raise NotFiniteError(rows)
                 total += loss * len(rows)
         if trained is not None:
             self.model.load_state_dict(trained)
@@ -253,15 +232,18 @@ class Trainer:
         if self.ema is None or self.options.ema is None:
             return
         current = self.model.state_dict()
-        for name, average in self.ema.items():
-            if average.is_floating_point():
-                average.lerp_(current[name], 1 - self.options.ema)
+        names = [name for name, average in self.ema.items() if average.is_floating_point()]
+        torch._foreach_lerp_(
+            [self.ema[name] for name in names],
+            [current[name] for name in names],
+            1 - self.options.ema,
+        )
 
     def _state(self) -> dict[str, Any]:
         """Everything that decides the rest of the run, in copies."""
         return {
             "model": self._weights(),
-            "optimizer": _copy(self.optimizer.state_dict()),
+            "optimizer": _copy(self.step.optimizer.state_dict()),
             "ema": None if self.ema is None else _copy(self.ema),
             "best": self.best,
             "best_loss": self.best_loss,
@@ -275,7 +257,7 @@ class Trainer:
 
     def _resume(self, state: dict[str, Any]) -> None:
         self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        self.step.optimizer.load_state_dict(state["optimizer"])
         self.ema = _copy(state["ema"], self.device) if state["ema"] else None
         self.best = _copy(state["best"], self.device)
         for name in ("best_loss", "best_epoch", "epoch", "lr_factor", "rollbacks", "stopped"):

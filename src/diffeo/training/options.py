@@ -40,6 +40,7 @@ class FitOptions:
     checkpoint: str | os.PathLike[str] | None
     max_time: float | None
     compile: bool | Literal["auto"]
+    precision: Literal["bfloat16"] | None
     progress: bool
 
     def __post_init__(self) -> None:
@@ -56,6 +57,7 @@ class FitOptions:
             "ema": (self.ema is None or 0 < self.ema < 1, "None or between 0 and 1"),
             "max_time": (self.max_time is None or self.max_time > 0, "None or positive seconds"),
             "compile": (self.compile in (True, False, "auto"), "True, False or 'auto'"),
+            "precision": (self.precision in (None, "bfloat16"), "None or 'bfloat16'"),
             "objective": (callable(self.objective), "a function (model, x, context, weight)"),
             "optimizer": (callable(self.optimizer), "called as optimizer(parameters, lr=lr)"),
             "schedule": (
