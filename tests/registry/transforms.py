@@ -54,6 +54,20 @@ TRANSFORMS: list[Entry] = [
         contexts=BOTH,
     ),
     Entry(
+        "Sequential reversible",
+        (transforms.Sequential,),
+        # without linear maps: far out they mix features that differ by more digits than float32
+        # has, of which the guard rightly warns
+        lambda d, c: transforms.Sequential(
+            transforms.ActNorm(d),
+            transforms.Coupling(d, univariates.Affine(), context=c, hidden=HIDDEN),
+            transforms.Reverse(d),
+            transforms.MaskedAutoregressive(d, univariates.Affine(), context=c, hidden=HIDDEN),
+            reversible=True,
+        ),
+        contexts=BOTH,
+    ),
+    Entry(
         "Inverse of an autoregression",
         (transforms.Inverse,),
         lambda d, c: transforms.Inverse(

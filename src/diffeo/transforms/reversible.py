@@ -15,13 +15,13 @@ import functools
 import itertools
 import math
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from diffeo.checks import check_batch
 from diffeo.errors import ReversibilityError, ReversibilityWarning
@@ -99,7 +99,7 @@ def run_reversibly(
     for repeatable, some in itertools.groupby(steps, lambda step: step.repeatable):
         if repeatable:
             part = _Part(stack, list(some), x.device.type)
-            x, ladj = _Recomputed.apply(part, x, context, *part.wanted.values())
+            x, ladj = _Recomputed.apply(part, x, context, *part.parameters)
         else:
             x, ladj = run(list(some), x, context)
         ladjs.append(ladj)
@@ -118,25 +118,25 @@ class _Gradients(NamedTuple):
     """What backward finds, and how far the recovered input is from the true one."""
 
     x: Tensor
-    context: Tensor | None
-    parameters: list[Tensor | None]
+    leaves: dict[Tensor, Tensor]
     drift: float
 
 
-class _Part(nn.Module):
-    """Steps of repeatable layers, as a module, so that ``functional_call`` can fix parameters.
-
-    Parameters in backward are leaves of its own: they are those that forward saw, and neither
-    hooks nor what lies before them in a graph sees a gradient twice.
-    """
+class _Part:
+    """Steps of repeatable layers, the parameters that forward saw, and its precision."""
 
     def __init__(self, stack: Transform, steps: Sequence[Step], device: str) -> None:
-        super().__init__()
-        self.layers = nn.ModuleList(step.layer for step in steps)
+        self.stack = stack
         self.steps = steps
-        self.wanted = {n: p for n, p in self.named_parameters() if p.requires_grad}
-        # not a submodule: its parameters are here already
-        self._stack = (stack,)
+        # a parameter may have several places, and a place may be reached through several layers
+        self.places: dict[tuple[nn.Module, str], Tensor] = {
+            (module, name): parameter
+            for step in steps
+            for module in step.layer.modules()
+            for name, parameter in module._parameters.items()
+            if parameter is not None and parameter.requires_grad
+        }
+        self.parameters = list(dict.fromkeys(self.places.values()))
         self.precision = functools.partial(
             torch.autocast,
             device,
@@ -146,14 +146,23 @@ class _Part(nn.Module):
             cache_enabled=False,
         )
 
-    def forward(self, action: Callable[..., Any], *arguments: Any) -> Any:
-        with self.precision():
-            return action(*arguments)
+    @contextmanager
+    def using(self, parameters: Sequence[Tensor]) -> Iterator[None]:
+        """Forward's precision, and others in the place of its parameters.
 
-    def using(self, parameters: Sequence[Tensor], action: Callable[..., Any], *given: Any) -> Any:
-        """What ``action`` gives while the layers have these parameters."""
-        named = dict(zip(self.wanted, parameters, strict=True))
-        return functional_call(self, named, (action, *given))
+        These are leaves of backward alone: neither hooks of the parameters nor what lies before
+        them in a graph sees a gradient twice.
+        """
+        others = dict(zip(self.parameters, parameters, strict=True))
+        now = {(module, name): module._parameters[name] for module, name in self.places}
+        try:
+            for (module, name), given in self.places.items():
+                module._parameters[name] = others[given]  # type: ignore[assignment]
+            with self.precision():
+                yield
+        finally:
+            for (module, name), before in now.items():
+                module._parameters[name] = before
 
     def run_keeping(self, x: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor, list[Tensor]]:
         """Event, ladj, and the inputs of the layers that are not lossless."""
@@ -166,7 +175,7 @@ class _Part(nn.Module):
             total = total + ladj
         return x, total, kept
 
-    def indexed(self, kept: Sequence[Tensor]) -> dict[int, Tensor]:
+    def numbered(self, kept: Sequence[Tensor]) -> dict[int, Tensor]:
         """What ``run_keeping`` kept, by the number of its layer."""
         numbers = (i for i, step in enumerate(self.steps) if not step.layer.lossless)
         return dict(zip(numbers, kept, strict=True))
@@ -176,7 +185,7 @@ class _Part(nn.Module):
         output: Tensor,
         x: Tensor,
         context: Tensor | None,
-        grads: Pair,
+        grads: Sequence[Tensor],
         kept: Mapping[int, Tensor],
     ) -> _Gradients:
         """Gradients from the last layer to the first.
@@ -209,10 +218,7 @@ class _Part(nn.Module):
             output, grad = pulled.input, pulled.grad
         if 0 not in kept:
             drifts.append(_distance(output, x))
-        now = dict(self.named_parameters())
-        parameters = [sums.get(now[name]) for name in self.wanted]
-        found = None if context is None else sums.get(context)
-        return _Gradients(grad, found, parameters, float(torch.stack(drifts).amax()))
+        return _Gradients(grad, sums, float(torch.stack(drifts).amax()))
 
     @torch.no_grad()
     def inputs(self, x: Tensor, context: Tensor | None) -> tuple[dict[int, Tensor], str]:
@@ -230,8 +236,7 @@ class _Part(nn.Module):
         return found, self._name(culprit)
 
     def _name(self, step: Step) -> str:
-        (stack,) = self._stack
-        name = next(name for name, module in stack.named_modules() if module is step.layer)
+        name = next(name for name, m in self.stack.named_modules() if m is step.layer)
         return f"{name} ({type(step.layer).__name__})"
 
 
@@ -242,41 +247,42 @@ class _Recomputed(torch.autograd.Function):
     def forward(
         ctx: Any, part: _Part, x: Tensor, context: Tensor | None, *parameters: Tensor
     ) -> Pair:
-        y, ladj, kept = part(part.run_keeping, x, context)
+        with part.precision():
+            y, ladj, kept = part.run_keeping(x, context)
         ctx.part = part
-        ctx.count = len(parameters)
         ctx.save_for_backward(x, context, y, *parameters, *kept)
         return y, ladj
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        part: _Part = ctx.part
         x, context, y, *rest = ctx.saved_tensors
-        parameters, kept = rest[: ctx.count], rest[ctx.count :]
+        parameters, kept = rest[: len(part.parameters)], rest[len(part.parameters) :]
         if torch.is_grad_enabled():
-            return None, *_differentiable(ctx.part, x, context, parameters, grads)
-        found = _gradients(ctx.part, y, x, context, parameters, grads, kept)
-        return None, found.x, found.context, *found.parameters
+            return None, *_differentiable(part, x, context, parameters, grads)
+        leaves = [p.detach().requires_grad_() for p in parameters]
+        if context is not None:
+            context = context.detach().requires_grad_(context.requires_grad)
+        with part.using(leaves):
+            found = _checked(part, y, x, context, grads, part.numbered(kept))
+        return None, found.x, *(t if t is None else found.leaves.get(t) for t in (context, *leaves))
 
 
-def _gradients(
+def _checked(
     part: _Part,
     y: Tensor,
     x: Tensor,
     context: Tensor | None,
-    parameters: Sequence[Tensor],
     grads: Sequence[Tensor],
-    kept: Sequence[Tensor],
+    kept: Mapping[int, Tensor],
 ) -> _Gradients:
-    leaves = [p.detach().requires_grad_() for p in parameters]
-    if context is not None:
-        context = context.detach().requires_grad_(context.requires_grad)
-    found: _Gradients
-    found = part.using(leaves, part.pull_back, y, x, context, grads, part.indexed(kept))
+    """Gradients from the output, or where that is not exact enough, from all inputs."""
     tolerance = math.sqrt(torch.finfo(x.dtype).eps)
+    found = part.pull_back(y, x, context, grads, kept)
     if found.drift <= tolerance:
         return found
-    inputs, name = part.using(leaves, part.inputs, x, context)
-    again: _Gradients = part.using(leaves, part.pull_back, y, x, context, grads, inputs)
+    inputs, name = part.inputs(x, context)
+    again = part.pull_back(y, x, context, grads, inputs)
     if not again.drift <= tolerance:
         raise ReversibilityError(
             "a layer of a reversible Sequential gave another output in backward than in forward "
@@ -305,7 +311,8 @@ def _differentiable(
     # views, so that no gradient goes by what lies before the part
     start, *views = (t.view_as(t) for t in (x, *parameters))
     seen = None if context is None else context.view_as(context)
-    outputs = part.using(views, run, part.steps, start, seen)
+    with part.using(views):
+        outputs = run(part.steps, start, seen)
     inputs = [start, seen, *views]
     wanted = [t for t in inputs if t is not None and t.requires_grad]
     found = iter(gradients(outputs, wanted, grads, differentiable=True))
