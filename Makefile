@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PEERS := .venv-peers
+# what an installation is made of, besides Python files
+BUILD := pyproject.toml setup.py $(wildcard src/diffeo/kernels/native/*)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .PHONY: demo test test-slow test-peers bench bench-quality bench-peers clean
@@ -47,15 +49,15 @@ $(VENV)/torch: constraints.txt
 	$(PIP) torch==2.13.0
 	touch $@
 
-$(VENV)/demo: $(VENV)/torch pyproject.toml
+$(VENV)/demo: $(VENV)/torch $(BUILD)
 	$(PIP) --editable '.[cli,report]'
 	touch $@
 
-$(VENV)/dev: $(VENV)/torch pyproject.toml
+$(VENV)/dev: $(VENV)/torch $(BUILD)
 	$(PIP) --editable '.[all,dev]'
 	touch $@
 
-$(PEERS)/ready: pyproject.toml
+$(PEERS)/ready: $(BUILD)
 	$(PYTHON) -m venv $(PEERS)
 	$(PEERS)/bin/python -m pip install --quiet torch==2.13.0
 	$(PEERS)/bin/python -m pip install --quiet --editable '.[peers,report]' pytest

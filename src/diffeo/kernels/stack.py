@@ -1,0 +1,191 @@
+"""Stacks of layers as one fused pass forward and one backward, each beside its plain reference."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from diffeo.kernels.library import available, run_stack, stack_saves
+from diffeo.kernels.steps import Step
+
+__all__ = ["plain", "run", "usable"]
+
+# what the kernels are asked for
+_RUN, _RUN_AND_KEEP, _BACK = 0, 1, 2
+# pointers that stand between the sizes and the steps
+_PLACES = 10
+
+_switched_off = False
+
+
+@contextlib.contextmanager
+def plain() -> Iterator[None]:
+    """Within it, no kernel is used: everything runs as plain PyTorch."""
+    global _switched_off
+    before, _switched_off = _switched_off, True
+    try:
+        yield
+    finally:
+        _switched_off = before
+
+
+def usable(x: Tensor) -> bool:
+    """Whether kernels can take ``x``: float32 on the CPU, and nothing watches the operations."""
+    if torch.compiler.is_compiling() or _switched_off or not available():
+        return False
+    return (
+        x.dtype is torch.float32
+        and x.device.type == "cpu"
+        and type(x) in (Tensor, torch.nn.Parameter)
+        and x.numel() > 0
+        and not torch.is_autocast_enabled("cpu")
+        and not torch.jit.is_tracing()
+        and not torch._C._are_functorch_transforms_active()
+        and torch.autograd.forward_ad._current_level < 0
+        # counters of operations, fake tensors
+        and torch._C._len_torch_dispatch_stack() == 0
+    )
+
+
+def run(
+    steps: Sequence[Step] | None, x: Tensor, context: Tensor | None
+) -> tuple[Tensor, Tensor] | None:
+    """``y`` and ``ladj`` of the steps one after another, or None where kernels cannot run them.
+
+    Args:
+        steps: what to run; None where a layer has no kernel.
+        x: (*batch, D), for which ``usable`` is true.
+        context: broadcasts against the batch.
+    """
+    if not steps:
+        return None
+    width = max(step.reads() for step in steps)
+    if width and (context is None or context.shape[-1] != width):
+        return None  # the plain code says what is wrong
+    batch, features = x.shape[:-1], x.shape[-1]
+    rows = x.reshape(-1, features)
+    given = None
+    if width:
+        assert context is not None
+        if context.dtype is not torch.float32 or context.device.type != "cpu":
+            return None
+        given = context.expand(*batch, width).reshape(-1, width)
+    parameters = [p for step in steps for p in step.parameters]
+    if any(p.dtype is not torch.float32 or p.device.type != "cpu" for p in parameters):
+        return None
+    # kernels read memory in order; leaves usually lie so already
+    rows, parameters = rows.contiguous(), [p.contiguous() for p in parameters]
+    given = None if given is None else given.contiguous()
+    if torch.is_grad_enabled() and _any_wants_gradient(rows, given, *parameters):
+        y, ladj = _Stack.apply(steps, rows, given, *parameters)
+    else:
+        y, ladj, _ = _forward(steps, rows, given, parameters, keep=False)
+    return y.reshape(x.shape), ladj.reshape(batch)
+
+
+def _describe(
+    steps: Sequence[Step],
+    parameters: Sequence[Tensor],
+    gradients: Sequence[Tensor | None],
+) -> tuple[list[int], list[float]]:
+    """All steps as numbers; the parameters in the steps' order."""
+    words: list[int] = []
+    numbers: list[float] = []
+    at = 0
+    for step in steps:
+        count = len(step.parameters)
+        values = [p.data_ptr() for p in parameters[at : at + count]]
+        targets = [0 if g is None else g.data_ptr() for g in gradients[at : at + count]]
+        words += step.words(values, targets)
+        numbers += step.numbers()
+        at += count
+    return words, numbers
+
+
+def _any_wants_gradient(*tensors: Tensor | None) -> bool:
+    return any(t is not None and t.requires_grad for t in tensors)
+
+
+def _pointer(tensor: Tensor | None) -> int:
+    return 0 if tensor is None else tensor.data_ptr()
+
+
+def _head(mode: int, x: Tensor, context: Tensor | None, steps: Sequence[Step]) -> list[int]:
+    width = 0 if context is None else context.shape[1]
+    return [*x.shape, width, len(steps), torch.get_num_threads(), mode]
+
+
+def _forward(
+    steps: Sequence[Step],
+    x: Tensor,
+    context: Tensor | None,
+    parameters: Sequence[Tensor],
+    *,
+    keep: bool,
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """``y``, ``ladj`` and what the backward pass needs."""
+    words, numbers = _describe(steps, parameters, [None] * len(parameters))
+    head = _head(_RUN_AND_KEEP if keep else _RUN, x, context, steps)
+    saved = None
+    if keep:
+        saved = x.new_empty(stack_saves([*head, *[0] * _PLACES, *words], numbers))
+    y, ladj = torch.empty_like(x), x.new_empty(len(x))
+    places = [_pointer(t) for t in (x, context, y, ladj, saved)]
+    run_stack([*head, *places, *[0] * (_PLACES - len(places)), *words], numbers)
+    return y, ladj, saved
+
+
+class _Stack(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, steps: Sequence[Step], x: Tensor, context: Tensor | None, *parameters: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        y, ladj, saved = _forward(steps, x, context, parameters, keep=True)
+        ctx.steps = steps
+        ctx.save_for_backward(x, context, saved, *parameters)
+        return y, ladj
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[Any, ...]:
+        x, context, saved, *parameters = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            return _plain_gradients(ctx.steps, x, context, parameters, upstream)
+        gy, gl = (g.contiguous() for g in upstream)
+        gradients = [torch.empty_like(p) for p in parameters]
+        gx = torch.empty_like(x)
+        g_context = None if context is None else torch.empty_like(context)
+        words, numbers = _describe(ctx.steps, parameters, gradients)
+        tensors = (x, context, None, None, saved, gy, gl, gx, g_context, None)
+        head = _head(_BACK, x, context, ctx.steps)
+        run_stack([*head, *map(_pointer, tensors), *words], numbers)
+        return None, gx, g_context, *gradients
+
+
+def _plain_gradients(
+    steps: Sequence[Step],
+    x: Tensor,
+    context: Tensor | None,
+    parameters: Sequence[Tensor],
+    upstream: Sequence[Tensor],
+) -> tuple[Any, ...]:
+    """Gradients that can be differentiated again, by way of the plain reference."""
+    ladj: Tensor | float = 0.0
+    y = x
+    for step in steps:
+        y, more = step.plain(y, context)
+        ladj = ladj + more
+    inputs = [x, context, *parameters]
+    wanted = [t for t in inputs if t is not None and t.requires_grad]
+    found = iter(
+        torch.autograd.grad(
+            (y, ladj), wanted, upstream, create_graph=True, materialize_grads=True
+        )
+    )
+    gx, g_context, *rest = (
+        next(found) if t is not None and t.requires_grad else None for t in inputs
+    )
+    return None, gx, g_context, *rest

@@ -1,0 +1,166 @@
+"""What the kernels need to know of a layer."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+
+__all__ = ["Conditioned", "Diagonal", "Matrix", "Permuted", "Planar", "Step"]
+
+Plain = Callable[[Tensor, Tensor | None], tuple[Tensor, Tensor]]
+
+
+class Step(ABC):
+    """One layer of a stack, in one direction.
+
+    Attributes:
+        plain: the same map in plain PyTorch, on (rows, D) and a context (rows, width).
+        reversible: whether its input can be found from its output without a solver.
+    """
+
+    plain: Plain
+    reversible: ClassVar[bool] = True
+
+    @property
+    @abstractmethod
+    def parameters(self) -> tuple[Tensor, ...]:
+        """What it is differentiable in, besides its input and context."""
+
+    @abstractmethod
+    def words(self, values: Sequence[int], gradients: Sequence[int]) -> list[int]:
+        """The step as whole numbers, given where its parameters and their gradients lie."""
+
+    def numbers(self) -> tuple[float, ...]:
+        """The step's real numbers."""
+        return ()
+
+    def reads(self) -> int:
+        """Width of the context that it reads."""
+        return 0
+
+
+@dataclass(frozen=True)
+class Conditioned(Step):
+    """A univariate whose parameters an MLP predicts: in a coupling, or masked autoregressively.
+
+    Attributes:
+        inverse: which direction of the univariate.
+        bins: of a rational-quadratic spline; 0 for the affine map.
+        box: (low, high, least share of a bin) of a spline.
+        moved: features that are transformed; where masked, all in autoregressive order.
+        seen: features that the network reads.
+        linears: weights and biases; SiLU stands between them.
+        context_weight: the context's weight in the first layer.
+        degrees: of a masked network, the sorted degrees of each hidden layer's units.
+        sequential: whether a masked network reads what the step gives, not what it takes.
+    """
+
+    plain: Plain
+    inverse: bool
+    bins: int
+    box: tuple[float, float, float]
+    moved: Tensor
+    seen: Tensor
+    linears: tuple[tuple[Tensor, Tensor], ...]
+    context_weight: Tensor | None = None
+    degrees: tuple[Tensor, ...] = ()
+    sequential: bool = False
+
+    @property
+    def reversible(self) -> bool:  # type: ignore[override]
+        return not self.degrees
+
+    @property
+    def parameters(self) -> tuple[Tensor, ...]:
+        flat = tuple(tensor for pair in self.linears for tensor in pair)
+        return flat if self.context_weight is None else (*flat, self.context_weight)
+
+    def reads(self) -> int:
+        return 0 if self.context_weight is None else self.context_weight.shape[1]
+
+    def numbers(self) -> tuple[float, ...]:
+        return self.box
+
+    def words(self, values: Sequence[int], gradients: Sequence[int]) -> list[int]:
+        words = [
+            0,
+            self.inverse,
+            self.bins > 0,
+            self.bins,
+            self.sequential,
+            len(self.degrees) > 0,
+            len(self.moved),
+            self.moved.data_ptr(),
+            len(self.seen),
+            self.seen.data_ptr(),
+            len(self.linears),
+        ]
+        degrees = [d.data_ptr() for d in self.degrees] + [0] * len(self.linears)
+        for layer, (weight, _) in enumerate(self.linears):
+            pair = slice(2 * layer, 2 * layer + 2)
+            words += [*weight.shape, *values[pair], *gradients[pair], degrees[layer]]
+        if self.context_weight is None:
+            return [*words, 0, 0]
+        return [*words, values[-1], gradients[-1]]
+
+
+@dataclass(frozen=True)
+class Matrix(Step):
+    """y = M x + b, with a known log-determinant."""
+
+    plain: Plain
+    matrix: Tensor
+    shift: Tensor
+    log_det: Tensor
+    reversible: ClassVar[bool] = False
+    diagonal: ClassVar[bool] = False
+
+    @property
+    def parameters(self) -> tuple[Tensor, ...]:
+        return self.matrix, self.shift, self.log_det
+
+    def words(self, values: Sequence[int], gradients: Sequence[int]) -> list[int]:
+        return [1, self.diagonal, *values, *gradients]
+
+
+@dataclass(frozen=True)
+class Diagonal(Matrix):
+    """y = m x + b, feature by feature; ``matrix`` is m (D)."""
+
+    reversible: ClassVar[bool] = True
+    diagonal: ClassVar[bool] = True
+
+
+@dataclass(frozen=True)
+class Permuted(Step):
+    """y_i = x_index(i)."""
+
+    plain: Plain
+    index: Tensor
+
+    @property
+    def parameters(self) -> tuple[Tensor, ...]:
+        return ()
+
+    def words(self, values: Sequence[int], gradients: Sequence[int]) -> list[int]:
+        return [2, self.index.data_ptr()]
+
+
+@dataclass(frozen=True)
+class Planar(Step):
+    """y = x + u tanh(w . x + b); ``raw`` holds u before its change along w, then w and b."""
+
+    plain: Plain
+    raw: Tensor
+    reversible: ClassVar[bool] = False
+
+    @property
+    def parameters(self) -> tuple[Tensor, ...]:
+        return (self.raw,)
+
+    def words(self, values: Sequence[int], gradients: Sequence[int]) -> list[int]:
+        return [3, *values, *gradients]
