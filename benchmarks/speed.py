@@ -26,7 +26,7 @@ def main() -> None:
     runnable = [key for key, case in CASES.items() if case.sizes]
     parser.add_argument("--case", nargs="+", choices=runnable, default=runnable)
     parser.add_argument("--missing", action="store_true", help="only cases without a record")
-    parser.add_argument("--repeats", type=int, default=7, help="turns of each contestant")
+    parser.add_argument("--repeats", type=int, default=5, help="turns of each contestant")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--threads", type=int, default=2, help="threads of each contestant")
     options = parser.parse_args()

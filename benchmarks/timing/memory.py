@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
-__all__ = ["growth"]
+__all__ = ["growth", "return_what_is_freed"]
 
 MEBI = 2**20
+M_MMAP_THRESHOLD = -3  # of glibc's malloc.h
+
+
+def return_what_is_freed() -> None:
+    """Give every larger block pages of its own, so that resident memory is memory in use.
+
+    It slows allocations down: a process that does this is not one to take times of.
+    """
+    ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, 2**16)
 
 
 def growth(step: Callable[[], None], device: str) -> float:
     """MiB by which the peak of one ``step`` exceeds what was allocated before it.
 
-    The step must have run before on a few rows, which leaves gradients and state of the optimiser
-    allocated. On the CPU this is the process's resident memory, so a fresh process measures best;
-    there Linux alone can reset the peak.
+    The step must have run before, which leaves gradients and state of the optimiser allocated. On
+    the CPU this is the process's resident memory, whose peak Linux alone can reset.
     """
     if device == "cuda":
         torch.cuda.reset_peak_memory_stats()

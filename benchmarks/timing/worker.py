@@ -7,6 +7,7 @@ no library's threads or memory are in another's way.
 from __future__ import annotations
 
 import dataclasses
+import logging
 import signal
 import statistics
 import time
@@ -20,7 +21,7 @@ from peers import Architecture, Contestant, NotOffered, TorchContestant, adapter
 from peers.contestant import log_normal
 
 from timing.cases import Entrant, Work
-from timing.memory import growth
+from timing.memory import growth, return_what_is_freed
 from timing.torch_steps import torch_step
 
 __all__ = ["serve"]
@@ -28,7 +29,6 @@ __all__ = ["serve"]
 SLICE = 0.25  # seconds of a turn, if a call is not longer
 WARM_UP = 3
 CHECKED = 256
-FEW = 8
 
 
 def serve(
@@ -37,6 +37,7 @@ def serve(
     """Answer (method, *arguments) with (True, answer) or (False, reason), until None comes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its children
     warnings.simplefilter("ignore")  # the peers warn of many things
+    logging.disable(logging.WARNING)  # and so does the compiler, of them
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     worker: _Worker | None = None
@@ -64,9 +65,8 @@ class _Worker:
     def prepare(self, work: Work) -> float:
         """Make the step, warm it up, and return the seconds of its first call."""
         if work.step == "memory":
-            self._step(dataclasses.replace(work, step="train", rows=FEW))()
-            self.step = self._step(dataclasses.replace(work, step="train"))
-            return 0.0
+            return_what_is_freed()
+            work = dataclasses.replace(work, step="train")
         self.step = self._step(work)
         first, *_ = (_seconds(self.step) for _ in range(WARM_UP))
         return first
