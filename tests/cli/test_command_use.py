@@ -76,12 +76,12 @@ def test_score_streams_in_chunks(run, made: Path, tmp_path: Path, monkeypatch) -
         return whole(self, x, context)
 
     monkeypatch.setattr(diffeo.NSF, "log_prob", log_prob)
-    big = write_csv(tmp_path / "t.csv", values(40_000), "a,b,c")
+    big = write_csv(tmp_path / "t.csv", values(140_000), "a,b,c")
     result = run("score", made / "plain.safetensors", big, "-o", tmp_path / "s.parquet")
     assert result.code == 0
-    assert sum(seen) == 40_000
-    assert max(seen) <= 20_000
-    assert len(pd.read_parquet(tmp_path / "s.parquet")) == 40_000
+    assert sum(seen) == 140_000
+    assert max(seen) <= 70_000
+    assert len(pd.read_parquet(tmp_path / "s.parquet")) == 140_000
 
 
 def test_mean_over_chunks_is_the_mean() -> None:
@@ -99,7 +99,7 @@ def test_sample(run, made: Path, tmp_path: Path, suffix: str) -> None:
     for name, seed in (("1", 0), ("2", 0), ("3", 1)):
         out = tmp_path / f"{name}.{suffix}"
         # more than one chunk
-        arguments = ["-n", 20_000, "-o", out, "--seed", seed]
+        arguments = ["-n", 70_000, "-o", out, "--seed", seed]
         assert run("sample", made / "plain.safetensors", *arguments).code == 0
         frames.append(
             pd.read_csv(out, float_precision="round_trip")
@@ -107,14 +107,14 @@ def test_sample(run, made: Path, tmp_path: Path, suffix: str) -> None:
             else pd.read_parquet(out)
         )
     assert list(frames[0].columns) == ["a", "b", "c"]
-    assert len(frames[0]) == 20_000
+    assert len(frames[0]) == 70_000
     assert frames[0].equals(frames[1])
     assert not frames[0].equals(frames[2])
-    assert frames[0].drop_duplicates().shape == (20_000, 3)
+    assert frames[0].drop_duplicates().shape == (70_000, 3)
     np.testing.assert_allclose(frames[0].std(), values().std(axis=0), rtol=0.15)
 
 
-@pytest.mark.parametrize("n", [1, 7, 20_000])
+@pytest.mark.parametrize("n", [1, 7, 70_000])
 def test_sample_given_contexts(run, made: Path, tmp_path: Path, n: int) -> None:
     contexts = write_csv(tmp_path / "c.csv", values()[:3], "a,b,c")
     out = tmp_path / "x.csv"

@@ -10,15 +10,12 @@ import numpy as np
 
 from diffeo.errors import ContextError, DataError
 from diffeo.tabular import Table
-from diffeo.tabular.table import numbered
+from diffeo.tabular.table import CHUNK_ROWS, numbered
 
 if TYPE_CHECKING:
     from diffeo.model import Model
 
 __all__ = ["Matched", "Rows", "check_support", "match", "match_context", "model_columns"]
-
-# small enough that the activations of a wide network for a chunk stay below 100 MB
-CHUNK_ROWS = 16_384
 
 Array = np.ndarray[Any, Any]
 

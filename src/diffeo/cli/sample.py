@@ -65,8 +65,9 @@ def _run(arguments: argparse.Namespace) -> int:
 def _chunks(
     model: Model, n: int, contexts: Matched | None, generator: torch.Generator
 ) -> Iterator[Columns]:
-    from diffeo.cli.matching import CHUNK_ROWS, model_columns
+    from diffeo.cli.matching import model_columns
     from diffeo.errors import ContextError
+    from diffeo.tabular.table import CHUNK_ROWS
 
     names, context_names = model_columns(model)
     if contexts is None:

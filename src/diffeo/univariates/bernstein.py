@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from diffeo.univariates.bounded import soft_bound
+from diffeo.univariates.constants import constants
 from diffeo.univariates.extrapolated import Extrapolated
 
 __all__ = ["Bernstein"]
@@ -51,6 +52,7 @@ class Bernstein(Extrapolated):
         super().__init__(interval)
         self.degree = degree
         self.num_params = degree + 1
+        self._binomials = tuple(float(math.comb(degree - 1, i)) for i in range(degree))
         # numbers at once for each x, by which chunks of rows are chosen: many arrays of a basis
         self.row_width = 2 * degree
 
@@ -59,8 +61,7 @@ class Bernstein(Extrapolated):
         last = self.degree - 1
         power = torch.arange(self.degree, dtype=t.dtype, device=t.device)
         power = power.reshape(-1, *(1,) * t.ndim)
-        choose = t.new_tensor([math.comb(last, i) for i in range(self.degree)])
-        return choose.reshape(power.shape) * t**power * (1 - t) ** (last - power)
+        return constants(self._binomials, power) * t**power * (1 - t) ** (last - power)
 
     def _inside(self, x: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
         t = (x - self.low) / (self.high - self.low)

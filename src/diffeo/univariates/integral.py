@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from diffeo.univariates.bounded import soft_bound
+from diffeo.univariates.constants import constants
 from diffeo.univariates.extrapolated import Extrapolated
-from diffeo.univariates.mixed import per_unit, spread
+from diffeo.univariates.mixed import spread
 
 __all__ = ["MonotoneNetwork"]
 
@@ -61,26 +62,28 @@ class MonotoneNetwork(Extrapolated):
         self.num_params = 2 + 3 * units
         # numbers at once for each x, by which chunks of rows are chosen
         self.row_width = units * PANELS * NODES
+        self._start = spread(units)
         self._nodes, self._weights = _composite_rule(PANELS, NODES)
 
     def log_integrand(self, t: Tensor, params: Tensor) -> Tensor:
         """log g(t) for t (nodes, ...)."""
         v, w, b = params[2:].unflatten(0, (3, self.units))[:, :, None]
         slope = soft_bound(START_SLOPE + GAIN * w, STEEPEST)
-        hidden = torch.tanh(slope * (t - per_unit(spread(self.units), b)) + GAIN * b)
+        hidden = torch.tanh(slope * (t - constants(self._start, b)) + GAIN * b)
         return soft_bound(params[1] + (soft_bound(v, TALLEST) * hidden).sum(0))
 
     def _inside(self, x: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
         t = (x - self.centre) / self.half
-        g = self.log_integrand(t * per_unit(self._nodes, t[None]), params).exp()
-        integral = t * (per_unit(self._weights, t[None]) * g).sum(0)
+        g = self.log_integrand(t * constants(self._nodes, t[None]), params).exp()
+        integral = t * (constants(self._weights, t[None]) * g).sum(0)
         y = self.centre + params[0] + self.half * integral
         return y, self.log_integrand(t[None], params)[0]
 
 
-def _composite_rule(panels: int, nodes: int) -> tuple[list[float], list[float]]:
+def _composite_rule(panels: int, nodes: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Nodes and weights on [0, 1] of Gauss-Legendre rules on equal panels."""
     node, weight = np.polynomial.legendre.leggauss(nodes)
     start = np.arange(panels)[:, None]
     each = (start + (node + 1) / 2) / panels
-    return each.ravel().tolist(), np.tile(weight / (2 * panels), panels).tolist()
+    weights = np.tile(weight / (2 * panels), panels)
+    return tuple(each.ravel().tolist()), tuple(weights.tolist())

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from diffeo.univariates.normal_tails import log_cdf_and_hazard, quantile_of_log
 
-__all__ = ["Mix", "mixed_logistic", "mixed_normal", "per_unit", "spread"]
+__all__ = ["Mix", "mixed_logistic", "mixed_normal", "spread"]
 
 # log w_k, z_k and log dz_k/dx, over a leading axis, to the mixed value and its log-derivative
 Mix = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
@@ -59,11 +59,6 @@ def _leaking(
     return y, torch.logaddexp(math.log1p(-LEAK) + log_mixed, math.log(LEAK) + log_leak)
 
 
-def spread(units: int) -> list[float]:
+def spread(units: int) -> tuple[float, ...]:
     """Evenly spaced constants from -1 to 1."""
-    return [0.0] if units == 1 else [2 * k / (units - 1) - 1 for k in range(units)]
-
-
-def per_unit(constants: list[float], like: Tensor) -> Tensor:
-    """Constants along the first axis of ``like`` (units, ...)."""
-    return like.new_tensor(constants).reshape(-1, *(1,) * (like.ndim - 1))
+    return (0.0,) if units == 1 else tuple(2 * k / (units - 1) - 1 for k in range(units))

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from diffeo.roots import invert_increasing
 from diffeo.univariates.bounded import soft_bound
-from diffeo.univariates.mixed import Mix, mixed_logistic, mixed_normal, per_unit, spread
+from diffeo.univariates.constants import constants
+from diffeo.univariates.mixed import Mix, mixed_logistic, mixed_normal, spread
 from diffeo.univariates.univariate import Univariate
 
 __all__ = ["MixtureOfGaussians", "MixtureOfLogistics"]
@@ -25,8 +26,8 @@ class _MixtureCDF(Univariate):
     def __init__(
         self,
         mix: Mix,
-        locations: list[float],
-        log_weights: list[float],
+        locations: tuple[float, ...],
+        log_weights: tuple[float, ...],
         log_scale: float,
         extra: int = 0,
     ) -> None:
@@ -40,9 +41,9 @@ class _MixtureCDF(Univariate):
         count = 3 * self.components
         location, log_scale, weight = params[:count].unflatten(0, (3, self.components))
         return (
-            GAIN * location + per_unit(self._locations, location),
+            GAIN * location + constants(self._locations, location),
             soft_bound(log_scale + self._log_scale),
-            torch.log_softmax(GAIN * weight + per_unit(self._log_weights, weight), 0),
+            torch.log_softmax(GAIN * weight + constants(self._log_weights, weight), 0),
         )
 
     def _mixed(self, x: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
@@ -90,11 +91,11 @@ class MixtureOfLogistics(_MixtureCDF):
 
     def __init__(self, components: int = 8) -> None:
         _check(components)
-        locations = [2 * c for c in spread(components)]
+        locations = tuple(2 * c for c in spread(components))
         variance = sum(c * c for c in locations) / components
         # with which the mixture has the variance of one standard logistic
         log_scale = math.log1p(-3 * variance / math.pi**2) / 2
-        super().__init__(mixed_logistic, locations, [0.0] * components, log_scale, extra=2)
+        super().__init__(mixed_logistic, locations, (0.0,) * components, log_scale, extra=2)
 
     def forward(self, x: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
         y, log_slope = self._mixed(x, params)
@@ -145,8 +146,8 @@ class MixtureOfGaussians(_MixtureCDF):
         variance = min(0.2, (components - 1) ** 2 / ((components - 1) ** 2 + 90))
         super().__init__(
             mixed_normal,
-            (math.sqrt(variance) * nodes).tolist(),
-            np.log(weights / weights.sum()).tolist(),
+            tuple((math.sqrt(variance) * nodes).tolist()),
+            tuple(np.log(weights / weights.sum()).tolist()),
             math.log1p(-variance) / 2,
         )
 

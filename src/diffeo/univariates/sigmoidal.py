@@ -10,7 +10,8 @@ from torch import Tensor
 
 from diffeo.roots import invert_increasing
 from diffeo.univariates.bounded import LOG_SCALE_BOUND, soft_bound
-from diffeo.univariates.mixed import mixed_logistic, per_unit, spread
+from diffeo.univariates.constants import constants
+from diffeo.univariates.mixed import mixed_logistic, spread
 from diffeo.univariates.univariate import Univariate
 
 __all__ = ["DeepSigmoidal", "DenseSigmoidal"]
@@ -34,7 +35,7 @@ class _Layer:
     def affine(self, params: Tensor) -> tuple[Tensor, Tensor]:
         """log a_k and b_k, (units, ...)."""
         log_slope, offset = params[: 2 * self.units].unflatten(0, (2, self.units))
-        offset = OFFSET_GAIN * offset + per_unit(self.start, offset)
+        offset = OFFSET_GAIN * offset + constants(self.start, offset)
         return soft_bound(log_slope + self.log_slope, self.bound), offset
 
     def forward(self, h: Tensor, log_slope: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
@@ -54,8 +55,8 @@ class _Layer:
 
     def _near(self, like: Tensor) -> Tensor:
         """Output i starts with the units around position i, so that outputs differ."""
-        unit = per_unit(self.start, like)
-        output = per_unit(spread(self.outputs), like[0])
+        unit = constants(self.start, like)
+        output = constants(spread(self.outputs), like[0])
         return -2 * (unit - output) ** 2
 
     def bounds(self, low: Tensor, high: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from diffeo.univariates.bounded import soft_bound
+from diffeo.univariates.constants import constants
 from diffeo.univariates.extrapolated import Extrapolated
 
 __all__ = ["SumOfSquares"]
@@ -69,8 +70,7 @@ class SumOfSquares(Extrapolated):
         # unequal, with squares that sum to one
         start = torch.arange(self.terms, 0, -1, dtype=raw.dtype, device=raw.device)
         start = start / start.norm()
-        first = torch.zeros_like(raw[0])
-        first[0] = 1
+        first = constants((1.0, *(0.0,) * self.degree), raw[0])
         return start.reshape(-1, *(1,) * (raw.ndim - 1)) * first + soft_bound(raw, self.bound)
 
     def _inside(self, x: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
