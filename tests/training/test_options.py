@@ -16,6 +16,7 @@ BAD = {
     "ema": [0, 1, 2],
     "max_time": [0, -1],
     "compile": ["yes", 3],
+    "precision": ["float16", torch.bfloat16],
     "schedule": ["linear", 3],
     "objective": ["nll"],
     "optimizer": ["adam"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Literal
@@ -62,7 +63,9 @@ def compiled_layers(model: nn.Module) -> Iterator[None]:
         for layer in layers:
             for name in ("forward", "inverse"):
                 layer.__dict__[name] = _compiled(layer, name)
-        with torch._dynamo.config.patch(recompile_limit=SHAPES):
+        with torch._dynamo.config.patch(recompile_limit=SHAPES), warnings.catch_warnings():
+            # the compiler looks at what it is given, also between layers
+            warnings.filterwarnings("ignore", "The .grad attribute of a Tensor", UserWarning)
             yield
     except torch._dynamo.exc.TorchDynamoException as error:
         reason = str(error).strip().partition("\n")[0]
@@ -88,9 +91,13 @@ def _layers(module: nn.Module) -> Iterator[Transform]:
 def _compiled(layer: Transform, name: str) -> Direction:
     method = getattr(type(layer), name)
     fast = torch.compile(method)
+    learns = any(p.requires_grad for p in layer.parameters())
 
     def run(x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         rows = len(x) if x.ndim else 0
+        # the layer next to the data would be compiled apart for an input without gradient
+        if learns and torch.is_grad_enabled() and not x.requires_grad:
+            x = x.detach().requires_grad_()
         for given in (x, context):
             if given is not None and given.ndim and len(given) == rows:
                 torch._dynamo.maybe_mark_dynamic(given, 0)
