@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import torch
@@ -12,6 +13,7 @@ from torch.nn import functional as F
 from diffeo.checks import check_context
 from diffeo.described import Described
 from diffeo.errors import ShapeError
+from diffeo.nets.incremental import Find, Staircase
 from diffeo.nets.layers import OutputLinear, feature_major_linear
 from diffeo.nets.mlp import _InputLayer, _residual_width, _ResidualBlock
 
@@ -43,8 +45,8 @@ class _Masks(nn.Module):
     Masking at use, not once, keeps the network autoregressive whatever writes its weights.
     """
 
-    input: Tensor
     output: Tensor
+    order: Tensor
 
     def __init__(
         self,
@@ -64,6 +66,16 @@ class _Masks(nn.Module):
             self.register_buffer(f"hidden{index}", mask, persistent=False)
         output = positions.repeat(blocks)[:, None] > degrees[-1][None, :]
         self.register_buffer("output", output, persistent=False)
+        # as a list too, which tracing can read
+        self.features: list[int] = positions.argsort().tolist()
+        self.register_buffer("order", torch.tensor(self.features), persistent=False)
+        # where the inputs, the hidden units and the outputs of each position begin, in its order
+        ends = torch.arange(features + 1)
+        self.edges: list[list[int]] = [
+            (ends * inputs).tolist(),
+            *(torch.searchsorted(each, ends).tolist() for each in degrees),
+            (ends * blocks).tolist(),
+        ]
 
     def hidden(self, index: int) -> Tensor:
         mask: Tensor = getattr(self, f"hidden{index}")
@@ -76,7 +88,63 @@ class _MaskedOutput(OutputLinear):
         return feature_major_linear(h, weight, self.bias)
 
 
-class MaskedMLP(Described, nn.Module):
+class _MaskedNetwork(Described, nn.Module, ABC):
+    """A masked network whose outputs are found together, or one position after another."""
+
+    context: int
+    masks: _Masks
+    input: _InputLayer
+    output: _MaskedOutput
+
+    @abstractmethod
+    def _staircase(self) -> tuple[list[nn.Linear], Staircase]:
+        """The layers between the first and the last, and how all of them are climbed."""
+
+    def in_order(self, find: Find, rows: int, context: Tensor | None = None) -> None:
+        """Outputs of one feature after another, each before its own inputs are known.
+
+        All calls together cost the arithmetic of one pass, less the zero half of the weights.
+        (Under autocast it keeps full precision, as roundings of partial sums would add up.) A
+        subclass that changes ``forward`` must change this with it.
+
+        Args:
+            find: called for each feature, in order, with its index and its outputs
+                (blocks, rows); returns its inputs (inputs, rows).
+            rows: number of rows.
+            context: (rows, context), or (1, context) for all of them.
+
+        Raises:
+            ContextError: a missing context, or one of another width.
+        """
+        check_context(self, context, self.context)
+        with torch.autocast(self.output.weight.device.type, enabled=False):
+            layers, staircase = self._staircase()
+            order = self.masks.order
+            by_feature = (self.output.weight, self.output.bias)
+            last, last_bias = (
+                each.unflatten(0, (-1, len(order)))[:, order].transpose(0, 1).flatten(0, 1)
+                for each in by_feature
+            )
+            first = self.input.weight.unflatten(1, (-1, len(order)))[..., order].mT.flatten(1)
+            weights = [first, *(layer.weight for layer in layers), last]
+            biases = [*(layer.bias[:, None] for layer in layers), last_bias[:, None]]
+            pending = [self._shift(context), *biases]
+            features = self.masks.features
+            staircase.climb(
+                weights,
+                [each.expand(-1, rows) for each in pending],
+                lambda p, out: find(features[p], out).to(first.dtype),
+            )
+
+    def _shift(self, context: Tensor | None) -> Tensor:
+        """What the first layer's units get beside the inputs, (width, rows) or (width, 1)."""
+        bias, weight = self.input.bias, self.input.context_weight
+        if weight is None or context is None:
+            return bias[:, None]
+        return torch.addmm(bias[:, None], weight, context.to(weight.dtype).t())
+
+
+class MaskedMLP(_MaskedNetwork):
     """Masked multi-layer perceptron: output block i depends on inputs before i and the context.
 
     Args:
@@ -131,8 +199,12 @@ class MaskedMLP(Described, nn.Module):
         out: Tensor = self.output(h, self.masks.output)
         return out
 
+    def _staircase(self) -> tuple[list[nn.Linear], Staircase]:
+        layers: list[nn.Linear] = list(self.hidden)  # type: ignore[arg-type]
+        return layers, Staircase(self.masks.edges, residual=False)
 
-class MaskedResidualMLP(Described, nn.Module):
+
+class MaskedResidualMLP(_MaskedNetwork):
     """Masked residual network: the autoregressive structure of MaskedMLP in pre-activation blocks.
 
     Args:
@@ -183,3 +255,11 @@ class MaskedResidualMLP(Described, nn.Module):
             h = block(h, self.masks.hidden(1))
         out: Tensor = self.output(F.silu(h), self.masks.output)
         return out
+
+    def _staircase(self) -> tuple[list[nn.Linear], Staircase]:
+        blocks: list[_ResidualBlock] = list(self.blocks)  # type: ignore[arg-type]
+        layers = [layer for block in blocks for layer in (block.first, block.second)]
+        # the units of every layer have the same degrees
+        inputs, units, *_, outputs = self.masks.edges
+        edges = [inputs, *[units] * (1 + len(layers)), outputs]
+        return layers, Staircase(edges, residual=True)
