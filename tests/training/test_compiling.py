@@ -20,6 +20,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:torch")
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 
 
+# float64 throughout: native kernels run the layers of float32, and leave nothing to compile
 def weights(model):
     return {name: t.clone() for name, t in model.state_dict().items()}
 
@@ -56,9 +57,9 @@ def test_identical_layers_and_short_batches_are_compiled_once(graphs, layers):
 
 
 def test_a_fit_compiles_training_steps_alone(graphs, small, table):
-    traced = small().fit(table, epochs=2, batch_size=100, compile=True, progress=False)
+    traced = small().double().fit(table, epochs=2, batch_size=100, compile=True, progress=False)
     assert len(graphs) == 2  # Coupling and Standardize, not once more for validation
-    eager = small().fit(table, epochs=2, batch_size=100, progress=False)
+    eager = small().double().fit(table, epochs=2, batch_size=100, progress=False)
     torch.testing.assert_close(weights(traced), weights(eager), rtol=1e-5, atol=1e-6)
 
 
@@ -84,7 +85,7 @@ def no_compiler(tmp_path, monkeypatch):
 
 
 def test_without_a_compiler_the_error_says_what_is_missing(no_compiler, small, table):
-    model = small()
+    model = small().double()
     before = weights(model)
     with pytest.raises(TrainingError, match=r"torch.compile fails here .*compiler.*compile=False"):
         model.fit(table, compile=True, epochs=1, standardize=False, progress=False)
@@ -93,10 +94,10 @@ def test_without_a_compiler_the_error_says_what_is_missing(no_compiler, small, t
 
 
 def test_without_a_compiler_auto_goes_on_eagerly(no_compiler, small, table, monkeypatch):
-    eager = small().fit(table, epochs=2, progress=False)
+    eager = small().double().fit(table, epochs=2, progress=False)
     monkeypatch.setattr(loop, "worth_compiling", lambda *_: True)
     with pytest.warns(DataWarning, match="torch.compile fails here"):
-        model = small().fit(table, epochs=2, progress=False)
+        model = small().double().fit(table, epochs=2, progress=False)
     torch.testing.assert_close(weights(model), weights(eager), rtol=0, atol=0)
 
 
