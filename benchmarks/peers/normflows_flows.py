@@ -49,7 +49,8 @@ def build(want: Architecture) -> Contestant:
     for i in range(want.layers):
         if want.kind == "affine coupling":
             half = want.features // 2
-            network = nf.nets.MLP([half, *want.hidden, 2 * half], init_zeros=True)
+            first = want.features - half  # it sees the larger part
+            network = nf.nets.MLP([first, *want.hidden, 2 * half], init_zeros=True)
             layers += [nf.flows.AffineCouplingBlock(network), swap()]
         elif want.kind == "RQ coupling":
             mask = alternating(want.features, i)

@@ -65,7 +65,7 @@ def _layer(want: Architecture) -> nn.Module:
     if want.kind == "affine autoregressive":
         return T.affine_autoregressive(want.features, hidden_dims=hidden)
     if want.kind == "RQ coupling":
-        network = DenseNN(half, hidden, [half * count for count in each])
+        network = DenseNN(half, hidden, [(want.features - half) * count for count in each])
         return T.SplineCoupling(want.features, half, network, identity=True, **spline)
     network = AutoRegressiveNN(want.features, hidden, param_dims=each)
     return T.SplineAutoregressive(want.features, network, **spline)
