@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import math
+import warnings
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-__all__ = ["Layer", "Pulled", "gradients", "pull_back"]
+from diffeo.errors import ReversibilityWarning
+
+__all__ = [
+    "Layer",
+    "Pulled",
+    "allowed_drift",
+    "distance",
+    "gradients",
+    "pull_back",
+    "warn_of_drift",
+]
 
 # one direction of a transform: event and context to event and ladj
 Layer = Callable[[Tensor, Tensor | None], tuple[Tensor, Tensor]]
@@ -78,3 +90,28 @@ def pull_back(
         y, ladj = layer(leaf, context)
     grad, *others = gradients((y, ladj), (leaf, *wanted), grads)
     return Pulled(x, y.detach(), torch.zeros_like(x) if grad is None else grad, others)
+
+
+def distance(found: Tensor | None, true: Tensor) -> Tensor:
+    """The largest |found - true| / (1 + |true|)."""
+    assert found is not None
+    if not true.numel():
+        return true.new_zeros(())
+    return ((found - true).abs() / (1 + true.abs())).amax()
+
+
+def allowed_drift(dtype: torch.dtype) -> float:
+    """How far a recovered input may be from the true one: half the digits."""
+    return math.sqrt(torch.finfo(dtype).eps)
+
+
+def warn_of_drift(drift: float, dtype: torch.dtype, culprit: str) -> None:
+    """Say that recovered inputs were not exact enough and gradients went another way."""
+    warnings.warn(
+        f"the layers of a reversible Sequential gave back its input with an error of {drift:.1e} "
+        f"of 1 + its size, where {allowed_drift(dtype):.1e} is allowed; {culprit}. Gradients were "
+        f"computed from the inputs of all layers instead, which takes more memory and time; if "
+        f"this comes often, use float64 or reversible=False",
+        ReversibilityWarning,
+        stacklevel=3,
+    )

@@ -9,6 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from diffeo import kernels
 from diffeo.described import Described
 from diffeo.pullback import Pulled, pull_back
 from diffeo.supports import Real, Support
@@ -126,6 +127,14 @@ class Transform(Described, nn.Module, ABC):
         with torch.no_grad():
             x, _ = undo(output, context)
         return pull_back(run, x, context, grads, wanted)
+
+    def kernel_steps(self, *, inverted: bool) -> Sequence[kernels.Step] | None:
+        """One direction as the fused kernels of ``diffeo.kernels`` run it; None if they cannot.
+
+        Args:
+            inverted: the direction of ``inverse``, not of ``forward``.
+        """
+        return None
 
     def initialize(self, y: Tensor, context: Tensor | None = None) -> None:
         """Set what depends on data (ActNorm, Standardize) from a batch ``y`` of data, once.

@@ -214,8 +214,8 @@ def test_memory_does_not_grow_with_depth(direction: str) -> None:
     assert held[False][1] > 3 * held[False][0]
     assert held[True][1] - held[True][0] < 1e-3 * held[True][0]
     assert held[True][1] < held[False][1] / 4
-    # the input and the output
-    assert waiting[True] == [2 * x.nbytes] * 2
+    # the input and the output, and a few numbers of computed weights
+    assert waiting[True][0] == waiting[True][1] == pytest.approx(2 * x.nbytes, rel=0.01)
     assert waiting[False][1] > 3 * waiting[False][0]
 
 

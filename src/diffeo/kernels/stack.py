@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.modules.module import _has_any_global_hook
 
 from diffeo.kernels.library import available, run_stack, stack_saves
 from diffeo.kernels.steps import Step
+from diffeo.pullback import allowed_drift, distance, warn_of_drift
 
-__all__ = ["plain", "run", "usable"]
+__all__ = ["plain", "run", "unwatched", "usable"]
 
 # what the kernels are asked for
-_RUN, _RUN_AND_KEEP, _BACK = 0, 1, 2
+_RUN, _RUN_AND_KEEP, _BACK, _BACK_BY_INVERSION = range(4)
 # pointers that stand between the sizes and the steps
 _PLACES = 10
 
@@ -33,6 +35,14 @@ def plain() -> Iterator[None]:
         _switched_off = before
 
 
+def unwatched(*modules: nn.Module) -> bool:
+    """Whether no hook wants to see these modules called, so that a kernel may stand for them."""
+    return not any(
+        m._forward_hooks or m._forward_pre_hooks or m._backward_hooks or m._backward_pre_hooks
+        for m in modules
+    )
+
+
 def usable(x: Tensor) -> bool:
     """Whether kernels can take ``x``: float32 on the CPU, and nothing watches the operations."""
     if torch.compiler.is_compiling() or _switched_off or not available():
@@ -43,16 +53,21 @@ def usable(x: Tensor) -> bool:
         and type(x) in (Tensor, torch.nn.Parameter)
         and x.numel() > 0
         and not torch.is_autocast_enabled("cpu")
-        and not torch.jit.is_tracing()
+        and not torch._C._get_tracing_state()
         and not torch._C._are_functorch_transforms_active()
         and torch.autograd.forward_ad._current_level < 0
+        and not _has_any_global_hook()
         # counters of operations, fake tensors
         and torch._C._len_torch_dispatch_stack() == 0
     )
 
 
 def run(
-    steps: Sequence[Step] | None, x: Tensor, context: Tensor | None
+    steps: Sequence[Step] | None,
+    x: Tensor,
+    context: Tensor | None,
+    *,
+    reversible: bool = False,
 ) -> tuple[Tensor, Tensor] | None:
     """``y`` and ``ladj`` of the steps one after another, or None where kernels cannot run them.
 
@@ -60,6 +75,7 @@ def run(
         steps: what to run; None where a layer has no kernel.
         x: (*batch, D), for which ``usable`` is true.
         context: broadcasts against the batch.
+        reversible: backward finds what lies between the steps from the output.
     """
     if not steps:
         return None
@@ -81,7 +97,8 @@ def run(
     rows, parameters = rows.contiguous(), [p.contiguous() for p in parameters]
     given = None if given is None else given.contiguous()
     if torch.is_grad_enabled() and _any_wants_gradient(rows, given, *parameters):
-        y, ladj = _Stack.apply(steps, rows, given, *parameters)
+        function = _Reversible if reversible else _Stack
+        y, ladj = function.apply(steps, rows, given, *parameters)
     else:
         y, ladj, _ = _forward(steps, rows, given, parameters, keep=False)
     return y.reshape(x.shape), ladj.reshape(batch)
@@ -154,15 +171,63 @@ class _Stack(torch.autograd.Function):
         x, context, saved, *parameters = ctx.saved_tensors
         if torch.is_grad_enabled():
             return _plain_gradients(ctx.steps, x, context, parameters, upstream)
-        gy, gl = (g.contiguous() for g in upstream)
-        gradients = [torch.empty_like(p) for p in parameters]
-        gx = torch.empty_like(x)
-        g_context = None if context is None else torch.empty_like(context)
-        words, numbers = _describe(ctx.steps, parameters, gradients)
-        tensors = (x, context, None, None, saved, gy, gl, gx, g_context, None)
-        head = _head(_BACK, x, context, ctx.steps)
-        run_stack([*head, *map(_pointer, tensors), *words], numbers)
-        return None, gx, g_context, *gradients
+        return _backward(ctx.steps, x, context, parameters, upstream, saved=saved).all
+
+
+class _Reversible(torch.autograd.Function):
+    """The same, but backward finds what lies between the layers from the output."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, steps: Sequence[Step], x: Tensor, context: Tensor | None, *parameters: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        y, ladj, _ = _forward(steps, x, context, parameters, keep=False)
+        ctx.steps = steps
+        ctx.save_for_backward(x, context, y, *parameters)
+        return y, ladj
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[Any, ...]:
+        x, context, y, *parameters = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            return _plain_gradients(ctx.steps, x, context, parameters, upstream)
+        found = _backward(ctx.steps, x, context, parameters, upstream, y=y)
+        drift = float(distance(found.recovered, x))
+        if not drift <= allowed_drift(x.dtype):
+            warn_of_drift(drift, x.dtype, f"{len(ctx.steps)} layers ran as one")
+            saved = _forward(ctx.steps, x, context, parameters, keep=True)[2]
+            found = _backward(ctx.steps, x, context, parameters, upstream, saved=saved)
+        return found.all
+
+
+class _Found(NamedTuple):
+    """Gradients of everything ``forward`` was given, and the input that backward came back to."""
+
+    all: tuple[Any, ...]
+    recovered: Tensor | None
+
+
+def _backward(
+    steps: Sequence[Step],
+    x: Tensor,
+    context: Tensor | None,
+    parameters: Sequence[Tensor],
+    upstream: Sequence[Tensor],
+    *,
+    saved: Tensor | None = None,
+    y: Tensor | None = None,
+) -> _Found:
+    """Gradients from what forward kept (``saved``), or from its output ``y``."""
+    gy, gl = (g.contiguous() for g in upstream)
+    gradients = [torch.empty_like(p) for p in parameters]
+    gx = torch.empty_like(x)
+    g_context = None if context is None else torch.empty_like(context)
+    recovered = None if y is None else torch.empty_like(x)
+    words, numbers = _describe(steps, parameters, gradients)
+    head = _head(_BACK if y is None else _BACK_BY_INVERSION, x, context, steps)
+    places = (x, context, y, None, saved, gy, gl, gx, g_context, recovered)
+    run_stack([*head, *map(_pointer, places), *words], numbers)
+    return _Found((None, gx, g_context, *gradients), recovered)
 
 
 def _plain_gradients(
@@ -173,17 +238,14 @@ def _plain_gradients(
     upstream: Sequence[Tensor],
 ) -> tuple[Any, ...]:
     """Gradients that can be differentiated again, by way of the plain reference."""
-    ladj: Tensor | float = 0.0
-    y = x
+    y, ladj = x, x.new_zeros(len(x))
     for step in steps:
         y, more = step.plain(y, context)
         ladj = ladj + more
     inputs = [x, context, *parameters]
     wanted = [t for t in inputs if t is not None and t.requires_grad]
     found = iter(
-        torch.autograd.grad(
-            (y, ladj), wanted, upstream, create_graph=True, materialize_grads=True
-        )
+        torch.autograd.grad((y, ladj), wanted, upstream, create_graph=True, materialize_grads=True)
     )
     gx, g_context, *rest = (
         next(found) if t is not None and t.requires_grad else None for t in inputs

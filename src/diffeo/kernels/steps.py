@@ -8,8 +8,23 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from torch import Tensor
+from torch.nn import functional as F
 
-__all__ = ["Conditioned", "Diagonal", "Matrix", "Permuted", "Planar", "Step"]
+__all__ = [
+    "MOST_BINS",
+    "MOST_LINEARS",
+    "MOST_PLANAR",
+    "Conditioned",
+    "Diagonal",
+    "Matrix",
+    "Permuted",
+    "Plain",
+    "Planar",
+    "Step",
+]
+
+# what the kernels have room for: bins of a spline, linear layers, features of a planar layer
+MOST_BINS, MOST_LINEARS, MOST_PLANAR = 64, 16, 64
 
 Plain = Callable[[Tensor, Tensor | None], tuple[Tensor, Tensor]]
 
@@ -18,8 +33,8 @@ class Step(ABC):
     """One layer of a stack, in one direction.
 
     Attributes:
-        plain: the same map in plain PyTorch, on (rows, D) and a context (rows, width).
         reversible: whether its input can be found from its output without a solver.
+        plain: the same map in plain PyTorch, on (rows, D) and a context (rows, width).
     """
 
     plain: Plain
@@ -55,7 +70,7 @@ class Conditioned(Step):
         seen: features that the network reads.
         linears: weights and biases; SiLU stands between them.
         context_weight: the context's weight in the first layer.
-        degrees: of a masked network, the sorted degrees of each hidden layer's units.
+        edges: of a masked network, where the units of degrees 0..D begin in each hidden layer.
         sequential: whether a masked network reads what the step gives, not what it takes.
     """
 
@@ -67,12 +82,12 @@ class Conditioned(Step):
     seen: Tensor
     linears: tuple[tuple[Tensor, Tensor], ...]
     context_weight: Tensor | None = None
-    degrees: tuple[Tensor, ...] = ()
+    edges: tuple[Sequence[int], ...] = ()
     sequential: bool = False
 
     @property
     def reversible(self) -> bool:  # type: ignore[override]
-        return not self.degrees
+        return not self.edges
 
     @property
     def parameters(self) -> tuple[Tensor, ...]:
@@ -92,17 +107,17 @@ class Conditioned(Step):
             self.bins > 0,
             self.bins,
             self.sequential,
-            len(self.degrees) > 0,
+            len(self.edges) > 0,
             len(self.moved),
             self.moved.data_ptr(),
             len(self.seen),
             self.seen.data_ptr(),
             len(self.linears),
         ]
-        degrees = [d.data_ptr() for d in self.degrees] + [0] * len(self.linears)
         for layer, (weight, _) in enumerate(self.linears):
             pair = slice(2 * layer, 2 * layer + 2)
-            words += [*weight.shape, *values[pair], *gradients[pair], degrees[layer]]
+            words += [*weight.shape, *values[pair], *gradients[pair]]
+        words += [start for starts in self.edges for start in starts]
         if self.context_weight is None:
             return [*words, 0, 0]
         return [*words, values[-1], gradients[-1]]
@@ -112,34 +127,47 @@ class Conditioned(Step):
 class Matrix(Step):
     """y = M x + b, with a known log-determinant."""
 
-    plain: Plain
     matrix: Tensor
     shift: Tensor
     log_det: Tensor
     reversible: ClassVar[bool] = False
-    diagonal: ClassVar[bool] = False
 
     @property
     def parameters(self) -> tuple[Tensor, ...]:
         return self.matrix, self.shift, self.log_det
 
+    def plain(self, x: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
+        return F.linear(x, self.matrix, self.shift), self.log_det.expand(len(x))
+
     def words(self, values: Sequence[int], gradients: Sequence[int]) -> list[int]:
-        return [1, self.diagonal, *values, *gradients]
+        return [1, 0, *values, *gradients]
 
 
 @dataclass(frozen=True)
-class Diagonal(Matrix):
-    """y = m x + b, feature by feature; ``matrix`` is m (D)."""
+class Diagonal(Step):
+    """y = scale x + shift feature by feature, or y = (x - shift) / scale."""
 
-    reversible: ClassVar[bool] = True
-    diagonal: ClassVar[bool] = True
+    scale: Tensor
+    shift: Tensor
+    log_det: Tensor
+    inverse: bool
+
+    @property
+    def parameters(self) -> tuple[Tensor, ...]:
+        return self.scale, self.shift, self.log_det
+
+    def plain(self, x: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
+        y = (x - self.shift) / self.scale if self.inverse else x * self.scale + self.shift
+        return y, self.log_det.expand(len(x))
+
+    def words(self, values: Sequence[int], gradients: Sequence[int]) -> list[int]:
+        return [1, 1 + self.inverse, *values, *gradients]
 
 
 @dataclass(frozen=True)
 class Permuted(Step):
     """y_i = x_index(i)."""
 
-    plain: Plain
     index: Tensor
 
     @property
@@ -148,6 +176,9 @@ class Permuted(Step):
 
     def words(self, values: Sequence[int], gradients: Sequence[int]) -> list[int]:
         return [2, self.index.data_ptr()]
+
+    def plain(self, x: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
+        return x.index_select(-1, self.index), x.new_zeros(len(x))
 
 
 @dataclass(frozen=True)

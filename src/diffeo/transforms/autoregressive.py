@@ -8,11 +8,13 @@ import torch
 from torch import Tensor, nn
 from torch.autograd import forward_ad
 
+from diffeo import kernels
 from diffeo.checks import check_batch, check_features
 from diffeo.nets import MaskedMLP, MaskedResidualMLP
 from diffeo.nets.layers import compress
 from diffeo.supports import Circle
 from diffeo.transform import Transform
+from diffeo.transforms.fused import conditioned_step, run_alone
 from diffeo.transforms.placement import check_conditioner, feature_major, predict
 from diffeo.univariates.univariate import Univariate
 
@@ -102,12 +104,34 @@ class MaskedAutoregressive(Transform):
         seen, context = self._seen(x, -1), context if self.context else None
         return predict(self.conditioner, self.univariate, seen, context)
 
+    def kernel_steps(self, *, inverted: bool) -> Sequence[kernels.Step] | None:
+        if not isinstance(self.conditioner, MaskedMLP) or self.angular:
+            return None
+        order = self.conditioner.masks.order
+        step = conditioned_step(
+            self.conditioner,
+            self.univariate,
+            inverted=inverted,
+            plain=self._plain_inverse if inverted else self._plain_forward,
+            moved=order,
+            seen=order,
+        )
+        return None if step is None else [step]
+
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        fused = run_alone(self, x, context, inverted=False)
+        return self._plain_forward(x, context) if fused is None else fused
+
+    def inverse(self, y: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        fused = run_alone(self, y, context, inverted=True)
+        return self._plain_inverse(y, context) if fused is None else fused
+
+    def _plain_forward(self, x: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
         x = check_batch(self, x, context, self.in_shape, self.context)
         y, dlog = self.univariate.forward(feature_major(x), self._params(x, context))
         return y.movedim(0, -1), dlog.sum(0)
 
-    def inverse(self, y: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def _plain_inverse(self, y: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
         y = check_batch(self, y, context, self.in_shape, self.context)
         context = context if self.context else None
         in_order = getattr(self.conditioner, "in_order", None)

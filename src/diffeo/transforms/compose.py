@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from diffeo.errors import ShapeError
 from diffeo.transform import Transform, weakest
-from diffeo.transforms.reversible import Step, can_recompute, run_reversibly
+from diffeo.transforms.fused import Step, run_in_turn
+from diffeo.transforms.reversible import can_recompute, run_reversibly
 
 __all__ = ["Inverse", "Sequential"]
 
@@ -85,20 +86,12 @@ class Sequential(Transform):
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         if self.reversible and can_recompute(self, x, context):
             return run_reversibly(self, _steps(self, inverted=False), x, context)
-        x, total = self[0](x, context)
-        for transform in list(self.transforms)[1:]:
-            x, ladj = transform(x, context)
-            total = total + ladj
-        return x, total
+        return run_in_turn(_steps(self, inverted=False, keep=True), x, context)
 
     def inverse(self, y: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         if self.reversible and can_recompute(self, y, context):
             return run_reversibly(self, _steps(self, inverted=True), y, context)
-        y, total = self[-1].inverse(y, context)
-        for transform in list(self.transforms)[-2::-1]:
-            y, ladj = transform.inverse(y, context)  # type: ignore[operator]
-            total = total + ladj
-        return y, total
+        return run_in_turn(_steps(self, inverted=True, keep=True), y, context)
 
     def initialize(self, y: Tensor, context: Tensor | None = None) -> None:
         for transform in list(self.transforms)[::-1]:
@@ -153,11 +146,17 @@ class Inverse(Transform):
                 )
 
 
-def _steps(transform: Transform, *, inverted: bool) -> list[Step]:
-    """The layers of Sequentials and Inverses in the order in which they run."""
+def _steps(transform: Transform, *, inverted: bool, keep: bool = False) -> list[Step]:
+    """The layers of Sequentials and Inverses in the order in which they run.
+
+    ``keep`` leaves reversible Sequentials inside whole, so that they run in their own way.
+    """
     if type(transform) is Inverse:
-        return _steps(transform.transform, inverted=not inverted)
+        return _steps(transform.transform, inverted=not inverted, keep=keep)
     if type(transform) is not Sequential:
         return [Step(transform, inverted)]
-    layers = list(transform)[:: -1 if inverted else 1]
-    return [step for layer in layers for step in _steps(layer, inverted=inverted)]
+    found: list[Step] = []
+    for layer in list(transform)[:: -1 if inverted else 1]:
+        whole = keep and type(layer) is Sequential and layer.reversible
+        found += [Step(layer, inverted)] if whole else _steps(layer, inverted=inverted, keep=keep)
+    return found

@@ -7,12 +7,14 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from diffeo import kernels
 from diffeo.checks import check_batch, check_features
 from diffeo.errors import ShapeError
 from diffeo.nets import MLP, ResidualMLP
 from diffeo.pullback import Pulled, gradients
 from diffeo.supports import Circle, Features, Real, Support
 from diffeo.transform import Transform
+from diffeo.transforms.fused import conditioned_step, run_alone
 from diffeo.transforms.placement import check_conditioner, feature_major, predict
 from diffeo.univariates.univariate import Univariate
 
@@ -124,11 +126,32 @@ class Coupling(Transform):
         joined = torch.cat([kept, moved.movedim(0, -1)], dim=-1)
         return joined.index_select(-1, self.restore)
 
+    def kernel_steps(self, *, inverted: bool) -> Sequence[kernels.Step] | None:
+        if len(self.angular):
+            return None
+        step = conditioned_step(
+            self.conditioner,
+            self.univariate,
+            inverted=inverted,
+            plain=self._plain_inverse if inverted else self._plain_forward,
+            moved=self.moved,
+            seen=self.kept,
+        )
+        return None if step is None else [step]
+
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        fused = run_alone(self, x, context, inverted=False)
+        return self._plain_forward(x, context) if fused is None else fused
+
+    def inverse(self, y: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        fused = run_alone(self, y, context, inverted=True)
+        return self._plain_inverse(y, context) if fused is None else fused
+
+    def _plain_forward(self, x: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
         kept, moved, params = self._split(x, context)
         return self._join(kept, *self.univariate.forward(moved, params))
 
-    def inverse(self, y: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def _plain_inverse(self, y: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
         kept, moved, params = self._split(y, context)
         return self._join(kept, *self.univariate.inverse(moved, params))
 

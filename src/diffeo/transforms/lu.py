@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
+from diffeo import kernels
 from diffeo.checks import check_event, check_features
 from diffeo.transform import Transform
 from diffeo.transforms.linear import full_precision, solve_from_right
@@ -55,6 +58,12 @@ class LU(Transform):
         )
         upper = self.weight.triu(1) + torch.diag(log_diagonal.exp())
         return lower, upper, log_diagonal.sum()
+
+    def kernel_steps(self, *, inverted: bool) -> Sequence[kernels.Step] | None:
+        if not inverted:
+            return None
+        lower, upper, log_det = self._factors()
+        return [kernels.Matrix(lower @ upper, self.shift, log_det)]
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         check_event(self, x, self.in_shape)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from diffeo import kernels
 from diffeo.checks import check_event, check_features
 from diffeo.errors import ShapeError
 from diffeo.transform import Transform
@@ -43,6 +44,9 @@ class Permutation(Transform):
         index = torch.tensor(order)
         self.register_buffer("index", index, persistent=False)
         self.register_buffer("inverse_index", index.argsort(), persistent=False)
+
+    def kernel_steps(self, *, inverted: bool) -> Sequence[kernels.Step]:
+        return [kernels.Permuted(self.inverse_index if inverted else self.index)]
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         check_event(self, x, self.in_shape)

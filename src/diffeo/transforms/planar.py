@@ -8,9 +8,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from diffeo import kernels
 from diffeo.checks import check_batch, check_features
 from diffeo.roots import invert_increasing
 from diffeo.transforms.amortised import Amortised
+from diffeo.transforms.fused import run_alone
 from diffeo.univariates.bounded import soft_bound
 
 __all__ = ["Planar", "largest_log_slope", "tanh_residual", "tanh_residual_log_slope"]
@@ -94,7 +96,16 @@ class Planar(Amortised):
             u = u + (missing / square)[..., None] * w
         return u, w, b.squeeze(-1), log_top
 
+    def kernel_steps(self, *, inverted: bool) -> Sequence[kernels.Step] | None:
+        if inverted or self.conditioner is not None or self.in_shape[0] > kernels.MOST_PLANAR:
+            return None
+        return [kernels.Planar(self._plain_forward, self.params)]
+
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        fused = run_alone(self, x, context, inverted=False)
+        return self._plain_forward(x, context) if fused is None else fused
+
+    def _plain_forward(self, x: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
         x = check_batch(self, x, context, self.in_shape, self.context)
         u, w, b, log_top = self.vectors(x, context)
         at = (w * x).sum(-1) + b

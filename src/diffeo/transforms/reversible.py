@@ -13,23 +13,21 @@ from __future__ import annotations
 
 import functools
 import itertools
-import math
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from diffeo.checks import check_batch
-from diffeo.errors import ReversibilityError, ReversibilityWarning
-from diffeo.pullback import gradients, pull_back
+from diffeo.errors import ReversibilityError
+from diffeo.pullback import allowed_drift, distance, gradients, pull_back, warn_of_drift
 from diffeo.transform import Transform
 from diffeo.transforms.batch_norm import BatchNorm
+from diffeo.transforms.fused import Step, run_fused_reversibly, run_in_turn
 
-__all__ = ["Step", "can_recompute", "run", "run_reversibly"]
+__all__ = ["can_recompute", "run_reversibly"]
 
 # in training these depend on more than their input, or change
 _STATEFUL = (nn.modules.batchnorm._NormBase, nn.modules.dropout._DropoutNd, BatchNorm)
@@ -37,38 +35,11 @@ _STATEFUL = (nn.modules.batchnorm._NormBase, nn.modules.dropout._DropoutNd, Batc
 Pair = tuple[Tensor, Tensor]
 
 
-@dataclass(frozen=True)
-class Step:
-    """A layer and the direction in which it runs."""
-
-    layer: Transform
-    inverted: bool
-
-    def __call__(self, x: Tensor, context: Tensor | None) -> Pair:
-        result: Pair
-        result = self.layer.inverse(x, context) if self.inverted else self.layer(x, context)
-        return result
-
-    @property
-    def back(self) -> Step:
-        """The other direction."""
-        return Step(self.layer, not self.inverted)
-
-    @property
-    def repeatable(self) -> bool:
-        """Whether a second run gives what the first one gave, and changes nothing."""
-        return self.layer.exactness == "exact" and not any(
-            isinstance(m, _STATEFUL) and m.training for m in self.layer.modules()
-        )
-
-
-def run(steps: Sequence[Step], x: Tensor, context: Tensor | None) -> Pair:
-    """The steps one after another; the event, and the sum of the ladj."""
-    x, total = steps[0](x, context)
-    for step in steps[1:]:
-        x, ladj = step(x, context)
-        total = total + ladj
-    return x, total
+def _repeatable(step: Step) -> bool:
+    """Whether a second run gives what the first one gave, and changes nothing."""
+    return step.layer.exactness == "exact" and not any(
+        isinstance(m, _STATEFUL) and m.training for m in step.layer.modules()
+    )
 
 
 def can_recompute(stack: Transform, x: Tensor, context: Tensor | None) -> bool:
@@ -86,7 +57,7 @@ def can_recompute(stack: Transform, x: Tensor, context: Tensor | None) -> bool:
 def run_reversibly(
     stack: Transform, steps: Sequence[Step], x: Tensor, context: Tensor | None
 ) -> Pair:
-    """As ``run``, for a backward pass that recomputes.
+    """As ``run_in_turn``, for a backward pass that recomputes.
 
     Args:
         stack: what the steps are made of.
@@ -95,13 +66,16 @@ def run_reversibly(
         context: (*batch, context), broadcast against the batch of ``x``.
     """
     x = _expanded(steps, x, context)
+    fused = run_fused_reversibly(steps, x, context)
+    if fused is not None:
+        return fused
     ladjs: list[Tensor] = []
-    for repeatable, some in itertools.groupby(steps, lambda step: step.repeatable):
+    for repeatable, some in itertools.groupby(steps, _repeatable):
         if repeatable:
             part = _Part(stack, list(some), x.device.type)
             x, ladj = _Recomputed.apply(part, x, context, *part.parameters)
         else:
-            x, ladj = run(list(some), x, context)
+            x, ladj = run_in_turn(list(some), x, context)
         ladjs.append(ladj)
     return x, functools.reduce(torch.add, ladjs)
 
@@ -211,13 +185,13 @@ class _Part:
                 )
             else:
                 pulled = pull_back(step, start, context, (grad, grad_ladj), wanted)
-                drifts.append(_distance(pulled.output, output))
+                drifts.append(distance(pulled.output, output))
             for leaf, found in zip(wanted, pulled.others, strict=True):
                 if found is not None:
                     sums[leaf] = sums[leaf] + found if leaf in sums else found
             output, grad = pulled.input, pulled.grad
         if 0 not in kept:
-            drifts.append(_distance(output, x))
+            drifts.append(distance(output, x))
         return _Gradients(grad, sums, float(torch.stack(drifts).amax()))
 
     @torch.no_grad()
@@ -229,7 +203,7 @@ class _Part:
             found[i] = x
             y, _ = step(x, context)
             if step.layer.lossless:
-                error = float(_distance(step.back(y, context)[0], x))
+                error = float(distance(step.back(y, context)[0], x))
                 if not error <= worst:
                     worst, culprit = error, step
             x = y
@@ -277,7 +251,7 @@ def _checked(
     kept: Mapping[int, Tensor],
 ) -> _Gradients:
     """Gradients from the output, or where that is not exact enough, from all inputs."""
-    tolerance = math.sqrt(torch.finfo(x.dtype).eps)
+    tolerance = allowed_drift(x.dtype)
     found = part.pull_back(y, x, context, grads, kept)
     if found.drift <= tolerance:
         return found
@@ -289,14 +263,7 @@ def _checked(
             f"(by {again.drift:.1e} of 1 + its size), so it is random, or it was changed in "
             "between; use reversible=False"
         )
-    warnings.warn(
-        f"the layers of a reversible Sequential gave back its input with an error of "
-        f"{found.drift:.1e} of 1 + its size, where {tolerance:.1e} is allowed; the least exact one "
-        f"is {name}. Gradients were computed from the inputs of all layers instead, which takes "
-        f"more memory and time; if this comes often, use float64 or reversible=False",
-        ReversibilityWarning,
-        stacklevel=2,
-    )
+    warn_of_drift(found.drift, x.dtype, f"the least exact one is {name}")
     return again
 
 
@@ -312,16 +279,8 @@ def _differentiable(
     start, *views = (t.view_as(t) for t in (x, *parameters))
     seen = None if context is None else context.view_as(context)
     with part.using(views):
-        outputs = run(part.steps, start, seen)
+        outputs = run_in_turn(part.steps, start, seen)
     inputs = [start, seen, *views]
     wanted = [t for t in inputs if t is not None and t.requires_grad]
     found = iter(gradients(outputs, wanted, grads, differentiable=True))
     return [next(found) if t is not None and t.requires_grad else None for t in inputs]
-
-
-def _distance(found: Tensor | None, true: Tensor) -> Tensor:
-    """The largest |found - true| / (1 + |true|)."""
-    assert found is not None
-    if not true.numel():
-        return true.new_zeros(())
-    return ((found - true).abs() / (1 + true.abs())).amax()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
+from diffeo import kernels
 from diffeo.checks import check_event, check_features
 from diffeo.nets.standardize import column_moments
 from diffeo.transform import Transform
@@ -88,6 +90,11 @@ class Standardize(Scaling):
 
     def _affine(self) -> Affine:
         return self.mean, self.scale, self.scale.log()
+
+    def kernel_steps(self, *, inverted: bool) -> Sequence[kernels.Step]:
+        shift, scale, log_scale = self._affine()
+        log_det = log_scale.sum()
+        return [kernels.Diagonal(scale, shift, -log_det if inverted else log_det, inverted)]
 
     @torch.no_grad()
     def initialize(self, y: Tensor, context: Tensor | None = None) -> None:

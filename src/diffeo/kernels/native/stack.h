@@ -82,7 +82,7 @@ struct Masked {
 
 void read_linears(Conditioned& c, Reader& in, Target* targets, Masked* masked, whole features) {
     Network& net = c.net;
-    const whole* degrees[MOST_LINEARS] = {};
+    std::vector<int> degrees[MOST_LINEARS];
     for (int l = 0; l < net.depth; ++l) {
         Linear& linear = net.linear[l];
         linear = {};
@@ -93,7 +93,6 @@ void read_linears(Conditioned& c, Reader& in, Target* targets, Masked* masked, w
         targets[l] = {};
         targets[l].weight = in.pointer<float>();
         targets[l].bias = in.pointer<float>();
-        degrees[l] = in.pointer<const whole>();
         linear.padded = padded(linear.in);
         if (l < net.depth - 1) net.hidden += linear.out;
     }
@@ -102,6 +101,14 @@ void read_linears(Conditioned& c, Reader& in, Target* targets, Masked* masked, w
     masked->weights.resize(net.depth);
     masked->biases.resize(net.depth);
     masked->starts.resize(net.depth);
+    // the first unit of each degree 0..features, for each hidden layer
+    for (int l = 0; l < net.depth - 1; ++l) {
+        for (whole d = 0; d <= features; ++d) {
+            masked->starts[l].push_back(in.next());
+            if (d) degrees[l].resize(masked->starts[l][d], d - 1);
+        }
+        c.degree_start[l] = masked->starts[l].data();
+    }
     for (int l = 0; l < net.depth; ++l) {
         Linear& linear = net.linear[l];
         const bool first = l == 0, last = l == net.depth - 1;
@@ -111,7 +118,7 @@ void read_linears(Conditioned& c, Reader& in, Target* targets, Masked* masked, w
         mask.seen_by.assign(linear.in, linear.out);
         // an output of degree d sees inputs of degrees up to d; both are sorted by degree
         for (int j = 0, k = 0; j < linear.out; ++j) {
-            const whole degree = last ? j / per : degrees[l][j];
+            const int degree = last ? j / per : degrees[l][j];
             while (k < linear.in && (first ? k + 1 : degrees[l - 1][k]) <= degree) mask.seen_by[k++] = j;
             mask.seen[j] = k;
         }
@@ -136,14 +143,6 @@ void read_linears(Conditioned& c, Reader& in, Target* targets, Masked* masked, w
             targets[l].row_order = c.moved;
             targets[l].blocks = per;
             targets[l].count = features;
-        } else {
-            std::vector<int>& starts = masked->starts[l];
-            starts.resize(features + 1);
-            for (int d = 0, j = 0; d <= features; ++d) {
-                while (j < linear.out && degrees[l][j] < d) ++j;
-                starts[d] = j;
-            }
-            c.degree_start[l] = starts.data();
         }
         if (first) targets[l].column_order = c.seen;
         linear.weight = weight.data();
@@ -187,9 +186,9 @@ void read_conditioned(Step& step, Reader& in, Target* targets, Masked& masked, c
 void read_affine(Step& step, Reader& in, Target* targets, const Header& head) {
     Affine& a = step.affine;
     a = {};
-    a.diagonal = in.next();
+    a.kind = (Affine::Kind)in.next();
     a.linear.out = a.linear.in = head.features;
-    a.linear.padded = a.diagonal ? 1 : padded(head.features);
+    a.linear.padded = a.kind == Affine::MATRIX ? padded(head.features) : 1;
     a.linear.weight = in.pointer<const float>();
     a.linear.bias = in.pointer<const float>();
     a.log_det = *in.pointer<const float>();
@@ -317,7 +316,7 @@ void deliver(const Step& step, const Target* targets, const Sums& sums, whole pa
     if (part) return;
     if (step.kind == Step::AFFINE) {
         Linear linear = step.affine.linear;
-        if (step.affine.diagonal) linear.in = 1;
+        if (step.affine.kind != Affine::MATRIX) linear.in = 1;
         deliver_linear(linear, targets[0], sums, 0, 0, 1);
         targets[1].weight[0] =
             sums(rounded((size_t)linear.out * linear.padded) + rounded(linear.out));
@@ -459,11 +458,9 @@ void undo(const Layout& layout, const Step& step, whole b, const float* z_out, f
     } else if (step.kind == Step::PERMUTATION) {
         gradient(step.permutation, block, z_out, z_in);
     } else {
-        const Linear& linear = step.affine.linear;
+        const bool was_inverted = step.affine.kind == Affine::DIAGONAL_INVERSE;
         for (int i = 0; i < block.features; ++i)
-            for (long r = 0; r < rows; r += LANES)
-                store(z_in + i * rows + r,
-                      (load(z_out + i * rows + r) - linear.bias[i]) / linear.weight[i]);
+            run_diagonal(step.affine, i, !was_inverted, z_out, z_in, rows);
     }
 }
 

@@ -16,8 +16,8 @@ struct Conditioned {
     const int* degree_start[MOST_LINEARS];
 };
 
-struct Affine {  // y = M z + b, with M a matrix, or a diagonal
-    bool diagonal;
+struct Affine {  // y = M z + b, with M a matrix or a diagonal; or y = (z - b) / m
+    enum Kind { MATRIX = 0, DIAGONAL = 1, DIAGONAL_INVERSE = 2 } kind;
     Linear linear;
     float log_det;
 };
@@ -194,14 +194,32 @@ void run_back(const Conditioned& c, const Block& block, float* z, float* ladj, f
 
 // -- affine maps, permutations ---------------------------------------------------------------------
 
+INLINE void run_diagonal(const Affine& a, int i, bool inverted, const float* z, float* out, long rows) {
+    const float scale = a.linear.weight[i], shift = a.linear.bias[i];
+    for (long r = i * rows; r < (i + 1) * rows; r += LANES)
+        store(out + r, inverted ? (load(z + r) - shift) / scale : load(z + r) * scale + shift);
+}
+
+void diagonal_gradient(const Affine& a, int i, const float* z, const float* gz, float* gz_in, long rows) {
+    const float m = a.linear.weight[i], b = a.linear.bias[i];
+    const bool inverted = a.kind == Affine::DIAGONAL_INVERSE;
+    vec scale{}, shift{};
+    for (long r = i * rows; r < (i + 1) * rows; r += LANES) {
+        const vec g = inverted ? load(gz + r) / m : load(gz + r);
+        scale += inverted ? -g * ((load(z + r) - b) / m) : g * load(z + r);
+        shift += inverted ? -g : g;
+        store(gz_in + r, inverted ? g : g * m);
+    }
+    a.linear.weight_gradient[i * a.linear.padded] += total(scale);
+    a.linear.bias_gradient[i] += total(shift);
+}
+
 void run(const Affine& a, const Block& block, const float* z, float* out, float* ladj) {
     const long rows = block.rows;
     const int features = block.features;
-    if (a.diagonal)
+    if (a.kind != Affine::MATRIX)
         for (int i = 0; i < features; ++i)
-            for (long r = 0; r < rows; r += LANES)
-                store(out + i * rows + r,
-                      load(z + i * rows + r) * a.linear.weight[i] + a.linear.bias[i]);
+            run_diagonal(a, i, a.kind == Affine::DIAGONAL_INVERSE, z, out, rows);
     else
         multiply(features, rows / LANES, features, {a.linear.weight, features, 1}, z, rows, out,
                  rows, a.linear.bias, false, {});
@@ -211,18 +229,8 @@ void run(const Affine& a, const Block& block, const float* z, float* out, float*
 void gradient(const Affine& a, const Block& block, const float* z, const float* gz, float* gz_in,
               const float* gl, float* g_log_det, Scratch& s) {
     const long rows = block.rows;
-    if (a.diagonal) {
-        for (int i = 0; i < block.features; ++i) {
-            vec scale{}, shift{};
-            for (long r = 0; r < rows; r += LANES) {
-                const vec g = load(gz + i * rows + r);
-                scale += g * load(z + i * rows + r);
-                shift += g;
-                store(gz_in + i * rows + r, g * a.linear.weight[i]);
-            }
-            a.linear.weight_gradient[i * a.linear.padded] += total(scale);
-            a.linear.bias_gradient[i] += total(shift);
-        }
+    if (a.kind != Affine::MATRIX) {
+        for (int i = 0; i < block.features; ++i) diagonal_gradient(a, i, z, gz, gz_in, rows);
     } else {
         linear_input_gradient(a.linear, 0, block.features, gz, gz_in, rows);
         linear_weight_gradient(a.linear, gz, z, s.turned, rows);

@@ -1,0 +1,178 @@
+"""Transforms by the fused kernels, where those can run them."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from diffeo import kernels
+from diffeo.nets import MLP, MaskedMLP
+from diffeo.nets.layers import OutputLinear
+from diffeo.nets.masked import _MaskedOutput as MaskedOutput
+from diffeo.nets.mlp import _InputLayer as InputLayer
+from diffeo.transform import Transform
+from diffeo.univariates import Affine, RationalQuadraticSpline
+from diffeo.univariates.univariate import Univariate
+
+__all__ = ["Step", "conditioned_step", "run_alone", "run_fused_reversibly", "run_in_turn"]
+
+Pair = tuple[Tensor, Tensor]
+
+
+@dataclass(frozen=True)
+class Step:
+    """A layer and the direction in which it runs."""
+
+    layer: Transform
+    inverted: bool
+
+    def __call__(self, x: Tensor, context: Tensor | None) -> Pair:
+        result: Pair
+        result = self.layer.inverse(x, context) if self.inverted else self.layer(x, context)
+        return result
+
+    @property
+    def back(self) -> Step:
+        """The other direction."""
+        return Step(self.layer, not self.inverted)
+
+    @property
+    def takes(self) -> tuple[int, ...]:
+        """The shape of the events that it takes."""
+        return self.layer.out_shape if self.inverted else self.layer.in_shape
+
+
+def run_alone(
+    transform: Transform, x: Tensor, context: Tensor | None, *, inverted: bool
+) -> Pair | None:
+    """One direction of a transform by a kernel, or None where plain PyTorch must do it."""
+    # a wrong shape is for the plain code to name
+    shape = transform.out_shape if inverted else transform.in_shape
+    if not kernels.usable(x) or x.shape[-1:] != shape:
+        return None
+    return kernels.run(kernel_steps(transform, inverted=inverted), x, context)
+
+
+def run_in_turn(steps: Sequence[Step], x: Tensor, context: Tensor | None) -> Pair:
+    """The steps one after another, as many at once as there are kernels for.
+
+    Returns the event and the sum of the ladj.
+    """
+    if not kernels.usable(x) or x.shape[-1:] != steps[0].takes:
+        return _run_plainly(steps, x, context)
+    total: Tensor | None = None
+    for some, fused in _stretches(steps):
+        found = kernels.run(fused, x, context)
+        x, ladj = _run_plainly(some, x, context) if found is None else found
+        total = ladj if total is None else total + ladj
+    assert total is not None
+    return x, total
+
+
+def run_fused_reversibly(steps: Sequence[Step], x: Tensor, context: Tensor | None) -> Pair | None:
+    """As ``run_in_turn`` in one kernel whose backward pass recomputes; None where there is none."""
+    if not kernels.usable(x):
+        return None
+    told: list[kernels.Step] = []
+    for step in steps:
+        more = kernel_steps(step.layer, inverted=step.inverted)
+        if not more or not all(each.reversible for each in more):
+            return None
+        told += more
+    return kernels.run(told, x, context, reversible=True)
+
+
+def _run_plainly(steps: Sequence[Step], x: Tensor, context: Tensor | None) -> Pair:
+    x, total = steps[0](x, context)
+    for step in steps[1:]:
+        x, ladj = step(x, context)
+        total = total + ladj
+    return x, total
+
+
+def _stretches(
+    steps: Sequence[Step],
+) -> Iterator[tuple[list[Step], Sequence[kernels.Step] | None]]:
+    """Neighbours that kernels can run together, with what tells them how, and all others alone."""
+    together: list[Step] = []
+    told: list[kernels.Step] = []
+    for step in steps:
+        more = kernel_steps(step.layer, inverted=step.inverted)
+        if more:
+            together.append(step)
+            told += more
+            continue
+        if together:
+            yield together, told
+            together, told = [], []
+        yield [step], None
+    if together:
+        yield together, told
+
+
+def kernel_steps(transform: Transform, *, inverted: bool) -> Sequence[kernels.Step] | None:
+    """What kernels need to know of a layer, unless someone else has changed what it does."""
+    if not _speaks_for_itself(type(transform)) or not kernels.unwatched(transform):
+        return None
+    return transform.kernel_steps(inverted=inverted)
+
+
+@functools.cache
+def _speaks_for_itself(kind: type[Transform]) -> bool:
+    """Whether no subclass has overridden a direction and left the older class's kernel in place."""
+    names = ("kernel_steps", "forward", "inverse")
+    steps, forward, inverse = (
+        next(i for i, each in enumerate(kind.__mro__) if name in vars(each)) for name in names
+    )
+    return steps <= min(forward, inverse)
+
+
+def conditioned_step(
+    conditioner: nn.Module,
+    univariate: Univariate,
+    *,
+    inverted: bool,
+    plain: kernels.Plain,
+    moved: Tensor,
+    seen: Tensor,
+) -> kernels.Conditioned | None:
+    """A placement of a univariate as a kernel's step; None where there is no kernel for it."""
+    if type(univariate) is RationalQuadraticSpline and univariate.bins <= kernels.MOST_BINS:
+        bins, box = univariate.bins, (univariate.low, univariate.high, univariate.min_fraction)
+    elif type(univariate) is Affine:
+        bins, box = 0, (0.0, 0.0, 0.0)
+    else:
+        return None
+    if not isinstance(conditioner, MLP | MaskedMLP) or type(conditioner) not in (MLP, MaskedMLP):
+        return None
+    linears = _linears(conditioner)
+    if linears is None:
+        return None
+    edges = conditioner.masks.edges[1:-1] if isinstance(conditioner, MaskedMLP) else []
+    return kernels.Conditioned(
+        plain=plain,
+        inverse=inverted,
+        bins=bins,
+        box=box,
+        moved=moved,
+        seen=seen,
+        linears=linears,
+        context_weight=conditioner.input.context_weight,
+        edges=tuple(edges),
+        # inverted, it reads what it has found
+        sequential=bool(edges) and inverted,
+    )
+
+
+def _linears(network: MLP | MaskedMLP) -> tuple[tuple[Tensor, Tensor], ...] | None:
+    """Weights and biases, or None where a user has exchanged, wrapped or hooked a layer."""
+    layers = (network.input, *network.hidden, network.output)
+    kinds = (InputLayer, nn.Linear, OutputLinear, MaskedOutput)
+    if len(layers) > kernels.MOST_LINEARS or not all(type(layer) in kinds for layer in layers):
+        return None
+    if not kernels.unwatched(network, *layers):
+        return None
+    return tuple((layer.weight, layer.bias) for layer in layers)
