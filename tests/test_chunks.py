@@ -333,7 +333,7 @@ def test_the_estimate_grows_with_what_a_row_needs() -> None:
     count = lambda part, like=like, **options: chunks.rows_at_once(part, (4,), like, **options)  # noqa: E731
     # 12 arrays of 4 bytes a number
     assert count(wide) == chunks.LEAST == 4096
-    assert count(narrow) == 72 * 2**20 // (12 * 64 * 4)
+    assert count(narrow) == 128 * 2**20 // (12 * 64 * 4)
     assert count(narrow, like.double()) == count(narrow) // 2
     assert count(narrow, graph=True) < count(narrow) / 5
     # a GPU has no such caches

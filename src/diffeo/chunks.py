@@ -15,7 +15,7 @@ __all__ = ["SMALL", "by_chunks", "checked_chunk_size", "rows_at_once"]
 # bytes of temporaries, by the estimate below, that no chunk of more than one row exceeds
 LIMIT = 256 * 2**20
 # with which CPUs are fastest: larger chunks leave their caches
-CACHED = 72 * 2**20
+CACHED = 128 * 2**20
 # ... unless that is so few rows that calling the layers takes longer than their arithmetic
 LEAST = 4096
 # arrays of a layer's width that live at once in it, or that it keeps for a gradient
