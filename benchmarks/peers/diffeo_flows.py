@@ -6,7 +6,7 @@ from torch import Tensor
 
 from diffeo import MAF, NSF, Flow, RealNVP, Sequential
 from diffeo.bases import StandardNormal
-from diffeo.transforms import Coupling, Planar
+from diffeo.transforms import Coupling, PlanarStack
 from diffeo.univariates import Affine, RationalQuadraticSpline
 from peers.contestant import Architecture, Contestant, TorchContestant, alternating
 
@@ -57,5 +57,4 @@ def couplings(want: Architecture, *, reversible: bool = False) -> TorchContestan
 
 
 def planar(want: Architecture) -> TorchContestant:
-    layers = [Planar(want.features) for _ in range(want.layers)]
-    return _Diffeo(Flow(StandardNormal(want.features), Sequential(*layers)))
+    return _Diffeo(Flow(StandardNormal(want.features), PlanarStack(want.features, want.layers)))

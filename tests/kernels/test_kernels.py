@@ -21,6 +21,7 @@ from diffeo.transforms import (
     MaskedAutoregressive,
     Permutation,
     Planar,
+    PlanarStack,
     Reverse,
     Standardize,
 )
@@ -71,7 +72,7 @@ STACKS: dict[str, Make] = {
     "linear": lambda d, c: Sequential(
         LU(d), ActNorm(d), Permutation([(i + 1) % d for i in range(d)]), standardized(d)
     ),
-    "planar": lambda d, c: Sequential(*(Planar(d) for _ in range(4))),
+    "planar": lambda d, c: Sequential(Planar(d), PlanarStack(d, 3), Planar(d)),
     "all kinds": lambda d, c: Sequential(
         coupling(SPLINE, d, c, 0), LU(d), Planar(d), Reverse(d), coupling(AFFINE, d, c, 1)
     ),

@@ -43,6 +43,14 @@ TRANSFORMS: list[Entry] = [
         identity=True,
     ),
     Entry(
+        "PlanarStack",
+        (transforms.PlanarStack,),
+        lambda d, c: transforms.PlanarStack(d, layers=3, context=c, hidden=HIDDEN),
+        contexts=BOTH,
+        identity=True,
+        quick=(1, 3),
+    ),
+    Entry(
         "Radial",
         (transforms.Radial,),
         lambda d, c: transforms.Radial(d, context=c, hidden=HIDDEN),

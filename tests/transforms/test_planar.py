@@ -11,7 +11,7 @@ from torch import Tensor
 import diffeo
 from diffeo.audit import perturbed
 from diffeo.errors import ContextError, ShapeError
-from diffeo.transforms import Planar
+from diffeo.transforms import Planar, PlanarStack
 from diffeo.transforms.planar import largest_log_slope, tanh_residual_log_slope
 
 
@@ -163,7 +163,20 @@ def test_training_moves_every_parameter_and_layers_differ(context: int) -> None:
         optimizer.step()
     still = [n for n, p in flow.named_parameters() if p.numel() and torch.equal(p, before[n])]
     assert still == []
-    first, second = (flow.transform[i] for i in range(2))
     here = None if c is None else c[:1]
-    u = [layer.vectors(x, here)[0] for layer in (first, second)]
+    u = [vectors[0] for vectors in flow.transform[0].vectors(x, here)]
     assert not torch.allclose(*u, rtol=0.01)
+
+
+def test_a_stack_is_its_layers_one_after_another() -> None:
+    layers = [perturbed(Planar(3)) for _ in range(4)]
+    stack = PlanarStack(3, layers=4)
+    stack.params.data = torch.stack([layer.params.detach() for layer in layers])
+    x = torch.randn(20, 3)
+    one_by_one = diffeo.Sequential(*layers)
+    for found, true in zip(
+        (*stack(x), *stack.inverse(x)), (*one_by_one(x), *one_by_one.inverse(x)), strict=True
+    ):
+        torch.testing.assert_close(found, true, atol=1e-5, rtol=1e-5)
+    with pytest.raises(ShapeError, match="layers"):
+        PlanarStack(3, layers=0)

@@ -82,26 +82,24 @@ def run(
     width = max(step.reads() for step in steps)
     if width and (context is None or context.shape[-1] != width):
         return None  # the plain code says what is wrong
-    batch, features = x.shape[:-1], x.shape[-1]
-    rows = x.reshape(-1, features)
-    given = None
-    if width:
-        assert context is not None
-        if context.dtype is not torch.float32 or context.device.type != "cpu":
-            return None
-        given = context.expand(*batch, width).reshape(-1, width)
     parameters = [p for step in steps for p in step.parameters]
-    if any(p.dtype is not torch.float32 or p.device.type != "cpu" for p in parameters):
+    read = [context] if width and context is not None else []
+    if any(t.dtype is not torch.float32 or not t.is_cpu for t in (*read, *parameters)):
         return None
-    # kernels read memory in order; leaves usually lie so already
-    rows, parameters = rows.contiguous(), [p.contiguous() for p in parameters]
-    given = None if given is None else given.contiguous()
-    if torch.is_grad_enabled() and _any_wants_gradient(rows, given, *parameters):
+    try:
+        batch = torch.broadcast_shapes(*(t.shape[:-1] for t in (x, *read)))
+    except RuntimeError:
+        return None
+    # kernels read memory in order
+    rows, *given = (t.expand(*batch, -1).reshape(-1, t.shape[-1]).contiguous() for t in (x, *read))
+    parameters = [p.contiguous() for p in parameters]
+    context = given[0] if given else None
+    if torch.is_grad_enabled() and _any_wants_gradient(rows, context, *parameters):
         function = _Reversible if reversible else _Stack
-        y, ladj = function.apply(steps, rows, given, *parameters)
+        y, ladj = function.apply(steps, rows, context, *parameters)
     else:
-        y, ladj, _ = _forward(steps, rows, given, parameters, keep=False)
-    return y.reshape(x.shape), ladj.reshape(batch)
+        y, ladj, _ = _forward(steps, rows, context, parameters, keep=False)
+    return y.reshape(*batch, -1), ladj.reshape(batch)
 
 
 def _describe(

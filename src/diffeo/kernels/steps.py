@@ -58,7 +58,7 @@ class Step(ABC):
         return 0
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, slots=True)
 class Conditioned(Step):
     """A univariate whose parameters an MLP predicts: in a coupling, or masked autoregressively.
 
@@ -123,7 +123,7 @@ class Conditioned(Step):
         return [*words, values[-1], gradients[-1]]
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, slots=True)
 class Matrix(Step):
     """y = M x + b, with a known log-determinant."""
 
@@ -143,7 +143,7 @@ class Matrix(Step):
         return [1, 0, *values, *gradients]
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, slots=True)
 class Diagonal(Step):
     """y = scale x + shift feature by feature, or y = (x - shift) / scale."""
 
@@ -164,7 +164,7 @@ class Diagonal(Step):
         return [1, 1 + self.inverse, *values, *gradients]
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, slots=True)
 class Permuted(Step):
     """y_i = x_index(i)."""
 
@@ -181,9 +181,12 @@ class Permuted(Step):
         return x.index_select(-1, self.index), x.new_zeros(len(x))
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, slots=True)
 class Planar(Step):
-    """y = x + u tanh(w . x + b); ``raw`` holds u before its change along w, then w and b."""
+    """y = x + u tanh(w . x + b), once or several times.
+
+    ``raw`` (2 D + 1) or (layers, 2 D + 1) holds u before its change along w, then w and b.
+    """
 
     plain: Plain
     raw: Tensor
@@ -194,4 +197,4 @@ class Planar(Step):
         return (self.raw,)
 
     def words(self, values: Sequence[int], gradients: Sequence[int]) -> list[int]:
-        return [3, *values, *gradients]
+        return [3, self.raw.numel() // self.raw.shape[-1], *values, *gradients]

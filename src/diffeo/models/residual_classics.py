@@ -8,7 +8,7 @@ from typing import ClassVar
 from diffeo.density import Density
 from diffeo.models.assembly import LayeredFlow, Supports
 from diffeo.transform import Transform
-from diffeo.transforms import Planar, Radial, Reverse, Sequential, Sylvester
+from diffeo.transforms import PlanarStack, Radial, Reverse, Sequential, Sylvester
 from diffeo.transforms.sylvester import Kind
 
 __all__ = ["PlanarFlow", "RadialFlow", "SylvesterFlow"]
@@ -17,7 +17,8 @@ __all__ = ["PlanarFlow", "RadialFlow", "SylvesterFlow"]
 class _SimpleResidualFlow(LayeredFlow):
     """Layers of one kind that have no sizes to choose."""
 
-    layer: ClassVar[type[Planar] | type[Radial]]
+    # whether one transform holds all layers
+    stacked: ClassVar[bool]
 
     def __init__(
         self,
@@ -32,12 +33,15 @@ class _SimpleResidualFlow(LayeredFlow):
         reversible: bool = False,
     ) -> None:
         def build(_: int, width: int) -> Transform:
-            return self.layer(width, context=context, hidden=hidden)
+            if self.stacked:
+                return PlanarStack(width, layers, context=context, hidden=hidden)
+            return Radial(width, context=context, hidden=hidden)
 
         super().__init__(
             features,
             build,
-            layers=layers,
+            # a wrong number is for LayeredFlow to name
+            layers=min(layers, 1) if self.stacked else layers,
             context=context,
             supports=supports,
             base=base,
@@ -57,7 +61,7 @@ class PlanarFlow(_SimpleResidualFlow):
         features: number of features D.
         context: width of the context; 0 for an unconditional density.
         layers: number of layers.
-        hidden: hidden widths of the networks that predict the layers' parameters from context.
+        hidden: hidden widths of the network that predicts the parameters from context.
         supports: one support for all features, or supports side by side; None for the reals.
         base: density of the noise; by default a standard normal.
         seed: seed of the initial weights; None draws from torch's global generator.
@@ -77,7 +81,7 @@ class PlanarFlow(_SimpleResidualFlow):
         >>> x, log_q = diffeo.PlanarFlow(features=2, layers=4).rsample_and_log_prob(10)
     """
 
-    layer = Planar
+    stacked = True
 
 
 class RadialFlow(_SimpleResidualFlow):
@@ -109,7 +113,7 @@ class RadialFlow(_SimpleResidualFlow):
         >>> x, log_q = diffeo.RadialFlow(features=2, layers=4).rsample_and_log_prob(10)
     """
 
-    layer = Radial
+    stacked = False
 
 
 class SylvesterFlow(LayeredFlow):

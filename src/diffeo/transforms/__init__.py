@@ -18,7 +18,7 @@ from diffeo.transforms.matrix_exponential import MatrixExponential
 from diffeo.transforms.ordered import Increments
 from diffeo.transforms.orthogonal import Cayley, Householder, Rotation
 from diffeo.transforms.permutations import Permutation, Reverse
-from diffeo.transforms.planar import Planar
+from diffeo.transforms.planar import Planar, PlanarStack
 from diffeo.transforms.radial import Radial
 from diffeo.transforms.scaling import ActNorm, Standardize
 from diffeo.transforms.simplex import StickBreaking
@@ -50,6 +50,7 @@ __all__ = [
     "MatrixExponential",
     "Permutation",
     "Planar",
+    "PlanarStack",
     "Radial",
     "Reverse",
     "Rotation",

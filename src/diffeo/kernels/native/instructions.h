@@ -1,9 +1,11 @@
 // The kernels for one instruction set; the including file names the namespace and the sizes.
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
+#include <deque>
 #include <new>
 #include <vector>
 

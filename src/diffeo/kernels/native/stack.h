@@ -22,10 +22,12 @@ struct Target {
     int count;                              // entries of row_order
 };
 
+using Targets = std::array<Target, MOST_LINEARS + 1>;
+
 struct Plan {
     Header head;
     Step* steps;
-    Target (*targets)[MOST_LINEARS + 1];
+    Targets* targets;
     int vectors;  // a block's rows in vectors
     whole blocks, threads;
     long rows() const { return (long)vectors * LANES; }
@@ -215,15 +217,15 @@ struct Slope {
     }
 };
 
-void read_planar(Step& step, Reader& in, Target* targets, std::vector<float>& u, const Header& head) {
+void read_planar(Step& step, const float* raw, float* gradient, Target* targets,
+                 std::vector<float>& u, const Header& head) {
     const int features = head.features;
-    const float* raw = in.pointer<const float>();
     const Slope slope(raw, features);
     u.resize(features);
     for (int i = 0; i < features; ++i) u[i] = raw[i] + slope.q * raw[features + i];
     step.planar = {features, raw[2 * features], (float)slope.log_top, u.data(), raw + features};
     targets[0] = {};
-    targets[0].weight = in.pointer<float>();
+    targets[0].weight = gradient;
     step.gradients = rounded(2 * features + 2);
 }
 
@@ -577,7 +579,7 @@ void backward(const Plan& plan) {
             bind(step, set[thread]);
             for (whole b = begin; b < end; ++b) backward_step(layout, step, s, b, set[thread], scratch);
 #pragma omp barrier
-            deliver(step, plan.targets[s], {set, plan.threads}, thread, plan.threads);
+            deliver(step, plan.targets[s].data(), {set, plan.threads}, thread, plan.threads);
         }
         for (whole b = begin; b < end; ++b) {
             scatter_rows(layout.gradient(b), head.batch, head.features, b * rows, rows, head.gx);
@@ -593,9 +595,9 @@ void backward(const Plan& plan) {
 
 struct Call {
     std::vector<Step> steps;
-    std::vector<Target> targets;
-    std::vector<Masked> masked;
-    std::vector<std::vector<float>> planar;
+    std::vector<Targets> targets;
+    std::deque<Masked> masked;              // whose arrays steps point at
+    std::deque<std::vector<float>> planar;  // the same
     Plan plan;
 
     Call(const whole* words, const double* numbers) {
@@ -622,23 +624,38 @@ struct Call {
     }
 
     void read_steps(Reader& in) {
-        const whole count = plan.head.steps;
-        steps.resize(count);
-        targets.resize(count * (MOST_LINEARS + 1));
-        masked.resize(count);
-        planar.resize(count);
-        plan.steps = steps.data();
-        plan.targets = reinterpret_cast<Target(*)[MOST_LINEARS + 1]>(targets.data());
-        for (whole s = 0; s < count; ++s) {
-            Step& step = steps[s];
-            step.kind = (Step::Kind)in.next();
-            step.gradients = 0;
-            if (step.kind == Step::CONDITIONED)
-                read_conditioned(step, in, plan.targets[s], masked[s], plan.head);
-            else if (step.kind == Step::AFFINE) read_affine(step, in, plan.targets[s], plan.head);
-            else if (step.kind == Step::PERMUTATION) step.permutation.index = in.pointer<const whole>();
-            else read_planar(step, in, plan.targets[s], planar[s], plan.head);
+        for (whole s = plan.head.steps; s > 0; --s) {
+            const auto kind = (Step::Kind)in.next();
+            if (kind == Step::PLANAR) {
+                const whole layers = in.next(), each = 2 * plan.head.features + 1;
+                const float* raw = in.pointer<const float>();
+                float* gradient = in.pointer<float>();
+                for (whole i = 0; i < layers; ++i) {
+                    Step& step = add(kind);
+                    read_planar(step, raw + i * each, gradient + i * each, targets.back().data(),
+                                planar.back(), plan.head);
+                }
+                continue;
+            }
+            Step& step = add(kind);
+            if (kind == Step::CONDITIONED)
+                read_conditioned(step, in, targets.back().data(), masked.back(), plan.head);
+            else if (kind == Step::AFFINE) read_affine(step, in, targets.back().data(), plan.head);
+            else step.permutation.index = in.pointer<const whole>();
         }
+        plan.head.steps = steps.size();
+        plan.steps = steps.data();
+        plan.targets = targets.data();
+    }
+
+    Step& add(Step::Kind kind) {
+        steps.emplace_back();
+        targets.emplace_back();
+        masked.emplace_back();
+        planar.emplace_back();
+        steps.back().kind = kind;
+        steps.back().gradients = 0;
+        return steps.back();
     }
 
     // blocks of four vectors fill a tile of the product; small batches take fewer, so that all

@@ -282,7 +282,8 @@ void gradient(const Planar& p, const Block& block, const float* z, float* gz, co
               float* sums) {
     const float top = __builtin_expf(p.log_top);
     const int features = p.features;
-    vec g_bias{}, g_top{};
+    vec g_bias{}, g_top{}, g_u[MOST_PLANAR], g_w[MOST_PLANAR];
+    for (int i = 0; i < features; ++i) g_u[i] = g_w[i] = vec{};
     for (long r = 0; r < block.rows; r += LANES) {
         const Bend b = bend(p, z, block.rows, r, top);
         const vec by = load(gl + r) / b.inside;
@@ -293,10 +294,14 @@ void gradient(const Planar& p, const Block& block, const float* z, float* gz, co
         g_top += top * b.slope * by;
         for (int i = 0; i < features; ++i) {
             float* g = gz + i * block.rows + r;
-            sums[i] += total(load(g) * b.tanh);
-            sums[features + i] += total(g_at * load(z + i * block.rows + r));
+            g_u[i] += load(g) * b.tanh;
+            g_w[i] += g_at * load(z + i * block.rows + r);
             store(g, load(g) + g_at * p.w[i]);
         }
+    }
+    for (int i = 0; i < features; ++i) {
+        sums[i] += total(g_u[i]);
+        sums[features + i] += total(g_w[i]);
     }
     sums[2 * features] += total(g_bias);
     sums[2 * features + 1] += total(g_top);

@@ -6,7 +6,8 @@ typedef int ivec __attribute__((vector_size(DIFFEO_LANES * 4)));
 
 constexpr int LANES = DIFFEO_LANES;
 
-INLINE vec splat(float value) { return vec{} + value; }
+// minus 0, not plus: the compiler may drop it
+INLINE vec splat(float value) { return value - vec{}; }
 INLINE vec load(const float* from) { return *reinterpret_cast<const vec*>(from); }
 INLINE void store(float* to, vec value) { *reinterpret_cast<vec*>(to) = value; }
 INLINE ivec bits(vec value) { return (ivec)value; }
