@@ -73,7 +73,10 @@ def test_the_page_of_parts_names_every_public_part(room):
 
 def _modules() -> list[str]:
     found = pkgutil.walk_packages(diffeo.__path__, "diffeo.")
-    return ["diffeo", *(module.name for module in found if not module.name.endswith("__main__"))]
+    return [
+        "diffeo",
+        *(module.name for module in found if not module.name.endswith(("__main__", "._native"))),
+    ]
 
 
 def _examples(name: str) -> list[doctest.DocTest]:

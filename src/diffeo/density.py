@@ -16,6 +16,7 @@ from diffeo.checks import check_batch, check_context
 from diffeo.chunks import SMALL, by_chunks, checked_chunk_size, rows_at_once
 from diffeo.described import Described
 from diffeo.errors import ShapeError
+from diffeo.overrides import is_latest
 from diffeo.supports import Real, Support
 from diffeo.transform import Exactness
 
@@ -41,6 +42,11 @@ def _as_shape(n: SampleShape) -> tuple[int, ...]:
     if any(size < 0 for size in shape):
         raise ShapeError(f"the number of samples must be >= 0, got {n!r}")
     return shape
+
+
+def _whole(draw: Any) -> Any:
+    """``draw`` for the place of one that takes a chunk size as well."""
+    return lambda shape, context, generator, _: draw(shape, context, generator)
 
 
 class Density(Described, nn.Module, ABC):
@@ -223,7 +229,10 @@ class Density(Described, nn.Module, ABC):
             ValueError: ``chunk_size`` is not a whole number of at least 1.
         """
         with torch.no_grad():
-            x = self._draw_chunked(self._chunked_rsample, n, context, seed, chunk_size)
+            draw = self._chunked_rsample
+            if not is_latest(type(self), "_chunked_rsample", "_rsample"):
+                draw = _whole(self._rsample)
+            x = self._draw_chunked(draw, n, context, seed, chunk_size)
             return like_input(x, context)
 
     def rsample(
@@ -250,6 +259,8 @@ class Density(Described, nn.Module, ABC):
         """Samples and their log-densities (n, *context_batch), without gradient; as ``sample``."""
         with torch.no_grad():
             draw = self._chunked_rsample_and_log_prob
+            if not is_latest(type(self), draw.__name__, "_rsample_and_log_prob"):
+                draw = _whole(self._rsample_and_log_prob)
             x, log_prob = self._draw_chunked(draw, n, context, seed, chunk_size)
             return like_input(x, context), like_input(log_prob, context)
 

@@ -66,6 +66,8 @@ class GaussianMixture(Density):
         self.logits = nn.Parameter(torch.zeros(components))
         self.loc = nn.Parameter(torch.randn(components, features, generator=generator))
         self.log_scale = nn.Parameter(torch.zeros(components, features))
+        # numbers a row, by which chunks of rows are chosen
+        self.row_width = components * features
         outputs = components * (1 + 2 * features)
         self.conditioner = MLP(0, outputs, hidden, context) if context else None
 

@@ -163,7 +163,7 @@ class RealNVP(_AffineCouplings):
 
 
 class MAF(_AffineAutoregressions):
-    """Masked autoregressive flow: affine, one network pass for a density, D for a sample.
+    """Masked autoregressive flow: affine, one network pass for a density, about one for a sample.
 
     With one feature it is only an affine map of its base, and says so in a warning.
 

@@ -17,7 +17,7 @@ class NSF(LayeredFlow):
     """Neural spline flow: rational-quadratic splines in couplings with learned linear maps between.
 
     With ``autoregressive=True`` the splines are masked autoregressive: often a better fit, and a
-    sample costs D network passes where the coupling kind takes one.
+    sample finds one feature after another, at the arithmetic of about one network pass.
 
     Args:
         features: number of features D.

@@ -144,6 +144,8 @@ class _BlockLinear(nn.Module):
         super().__init__()
         self.features = features
         self.log_bound = log_bound
+        # numbers a row, by which chunks of rows are chosen
+        self.row_width = features * before * after
         eye = torch.eye(features, dtype=torch.bool)
         lower = torch.ones(features, features, dtype=torch.bool).tril(-1)
         for name, mask in (("own", eye), ("earlier", lower)):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +12,7 @@ from diffeo.nets import MLP, MaskedMLP
 from diffeo.nets.layers import OutputLinear
 from diffeo.nets.masked import _MaskedOutput as MaskedOutput
 from diffeo.nets.mlp import _InputLayer as InputLayer
+from diffeo.overrides import is_latest
 from diffeo.transform import Transform
 from diffeo.univariates import Affine, RationalQuadraticSpline
 from diffeo.univariates.univariate import Univariate
@@ -115,19 +115,10 @@ def _stretches(
 
 def kernel_steps(transform: Transform, *, inverted: bool) -> Sequence[kernels.Step] | None:
     """What kernels need to know of a layer, unless someone else has changed what it does."""
-    if not _speaks_for_itself(type(transform)) or not kernels.unwatched(transform):
+    restated = is_latest(type(transform), "kernel_steps", "forward", "inverse")
+    if not restated or not kernels.unwatched(transform):
         return None
     return transform.kernel_steps(inverted=inverted)
-
-
-@functools.cache
-def _speaks_for_itself(kind: type[Transform]) -> bool:
-    """Whether no subclass has overridden a direction and left the older class's kernel in place."""
-    names = ("kernel_steps", "forward", "inverse")
-    steps, forward, inverse = (
-        next(i for i, each in enumerate(kind.__mro__) if name in vars(each)) for name in names
-    )
-    return steps <= min(forward, inverse)
 
 
 def conditioned_step(
