@@ -34,6 +34,9 @@ inline long long thread_number() {
 #include "univariates.h"
 #include "network.h"
 #include "steps.h"
+#include "plan.h"
+#include "gradients.h"
+#include "blocks.h"
 #include "stack.h"
 
 }  // namespace
