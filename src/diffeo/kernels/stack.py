@@ -37,10 +37,10 @@ def plain() -> Iterator[None]:
 
 def unwatched(*modules: nn.Module) -> bool:
     """Whether no hook wants to see these modules called, so that a kernel may stand for them."""
-    return not any(
-        m._forward_hooks or m._forward_pre_hooks or m._backward_hooks or m._backward_pre_hooks
-        for m in modules
-    )
+    for m in modules:
+        if m._forward_hooks or m._forward_pre_hooks or m._backward_hooks or m._backward_pre_hooks:
+            return False
+    return True
 
 
 def usable(x: Tensor) -> bool:

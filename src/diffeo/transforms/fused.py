@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -20,6 +21,8 @@ from diffeo.univariates.univariate import Univariate
 __all__ = ["Step", "conditioned_step", "run_alone", "run_fused_reversibly", "run_in_turn"]
 
 Pair = tuple[Tensor, Tensor]
+
+_LINEAR = {InputLayer, nn.Linear, OutputLinear, MaskedOutput}
 
 
 @dataclass(frozen=True)
@@ -137,12 +140,17 @@ def conditioned_step(
         bins, box = 0, (0.0, 0.0, 0.0)
     else:
         return None
-    if not isinstance(conditioner, MLP | MaskedMLP) or type(conditioner) not in (MLP, MaskedMLP):
+    network: MLP | MaskedMLP
+    edges: list[list[int]] = []
+    if type(conditioner) is MLP:
+        network = conditioner
+    elif type(conditioner) is MaskedMLP:
+        network, edges = conditioner, conditioner.masks.edges[1:-1]
+    else:
         return None
-    linears = _linears(conditioner)
+    linears = _linears(network)
     if linears is None:
         return None
-    edges = conditioner.masks.edges[1:-1] if isinstance(conditioner, MaskedMLP) else []
     return kernels.Conditioned(
         plain=plain,
         inverse=inverted,
@@ -151,7 +159,7 @@ def conditioned_step(
         moved=moved,
         seen=seen,
         linears=linears,
-        context_weight=conditioner.input.context_weight,
+        context_weight=network.input.context_weight,
         edges=tuple(edges),
         # inverted, it reads what it has found
         sequential=bool(edges) and inverted,
@@ -160,10 +168,12 @@ def conditioned_step(
 
 def _linears(network: MLP | MaskedMLP) -> tuple[tuple[Tensor, Tensor], ...] | None:
     """Weights and biases, or None where a user has exchanged, wrapped or hooked a layer."""
-    layers = (network.input, *network.hidden, network.output)
-    kinds = (InputLayer, nn.Linear, OutputLinear, MaskedOutput)
-    if len(layers) > kernels.MOST_LINEARS or not all(type(layer) in kinds for layer in layers):
+    # by their dictionaries, as the attributes of modules are slow and this runs in every call
+    parts: dict[str, Any] = network._modules
+    layers = (parts["input"], *parts["hidden"]._modules.values(), parts["output"])
+    if len(layers) > kernels.MOST_LINEARS or not _LINEAR.issuperset(map(type, layers)):
         return None
     if not kernels.unwatched(network, *layers):
         return None
-    return tuple((layer.weight, layer.bias) for layer in layers)
+    weights = [layer._parameters for layer in layers]
+    return tuple((each["weight"], each["bias"]) for each in weights)

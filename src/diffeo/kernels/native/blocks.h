@@ -1,26 +1,5 @@
 // Where the arrays of all blocks lie: what is kept for the backward pass, and what is worked in.
 
-// grows, never shrinks, and is not cleared: pages stay warm from call to call
-struct Arena {
-    float* data = nullptr;
-    size_t size = 0, used = 0;
-    ~Arena() { std::free(data); }
-    void reserve(size_t floats) {
-        used = 0;
-        if (floats <= size) return;
-        std::free(data);
-        size = floats + floats / 4;
-        data = static_cast<float*>(std::aligned_alloc(64, (size * 4 + 63) / 64 * 64));
-        if (!data) throw std::bad_alloc();
-        std::memset(data, 0, size * 4);
-    }
-    float* take(size_t floats) {
-        float* start = data + used;
-        used += (floats + 15) / 16 * 16;
-        return start;
-    }
-};
-
 // rows [first, first + rows) of a (batch, width) matrix to (width, rows), absent rows as zeros
 void gather_rows(const float* from, whole batch, whole width, whole first, long rows, float* to) {
     const long present = batch - first < rows ? batch - first : rows;

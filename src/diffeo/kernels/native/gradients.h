@@ -27,7 +27,7 @@ void bind(Step& step, float* sums) {
             Linear& linear = net.linear[l];
             linear.weight_gradient = sums;
             linear.bias_gradient = sums += rounded((size_t)linear.out * linear.padded);
-            sums += rounded(linear.out);
+            sums += linear.out * LANES;
         }
         net.context_gradient = sums;
     } else if (step.kind == Step::AFFINE) {
@@ -64,7 +64,9 @@ void deliver_linear(const Linear& linear, const Target& to, const Sums& sums, si
             for (int k = 0; k < seen; ++k) out[k] = sums(from + k);
             for (int k = seen; k < linear.in; ++k) out[k] = 0.0f;
         }
-        to.bias[row] = sums(bias + j);
+        float total = 0;
+        for (int i = 0; i < LANES; ++i) total += sums(bias + j * LANES + i);
+        to.bias[row] = total;
     }
 }
 
@@ -75,7 +77,7 @@ void deliver(const Step& step, const Target* targets, const Sums& sums, whole pa
         for (int l = 0; l < net.depth; ++l) {
             const Linear& linear = net.linear[l];
             deliver_linear(linear, targets[l], sums, at, part, parts);
-            at += rounded((size_t)linear.out * linear.padded) + rounded(linear.out);
+            at += rounded((size_t)linear.out * linear.padded) + linear.out * LANES;
         }
         if (!net.context || part) return;
         for (int j = 0; j < net.linear[0].out; ++j)
@@ -90,7 +92,7 @@ void deliver(const Step& step, const Target* targets, const Sums& sums, whole pa
         if (step.affine.kind != Affine::MATRIX) linear.in = 1;
         deliver_linear(linear, targets[0], sums, 0, 0, 1);
         targets[1].weight[0] =
-            sums(rounded((size_t)linear.out * linear.padded) + rounded(linear.out));
+            sums(rounded((size_t)linear.out * linear.padded) + linear.out * LANES);
     } else if (step.kind == Step::PLANAR) {
         float total[2 * MOST_PLANAR + 2];
         for (int i = 0; i < 2 * step.planar.features + 2; ++i) total[i] = sums(i);

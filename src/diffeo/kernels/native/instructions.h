@@ -9,6 +9,9 @@
 #include <new>
 #include <vector>
 
+#if DIFFEO_LANES == 16
+#include <immintrin.h>
+#endif
 #ifdef _OPENMP
 #include <omp.h>
 #endif
@@ -34,6 +37,7 @@ inline long long thread_number() {
 #include "univariates.h"
 #include "network.h"
 #include "steps.h"
+#include "arena.h"
 #include "plan.h"
 #include "gradients.h"
 #include "blocks.h"

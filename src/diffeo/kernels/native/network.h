@@ -9,7 +9,7 @@ struct Linear {
     const float* weight;  // (out, in): the caller's, or masked and in order of degree
     const float* bias;
     float* weight_gradient;  // where a thread sums it, rows padded to `padded`
-    float* bias_gradient;
+    float* bias_gradient;  // (out, LANES): rows are added up at the end
     int padded;
     // masked networks: how many of the inputs each output sees, and the first output that sees
     // each input; null where all see all
@@ -63,6 +63,15 @@ INLINE void silu(const float* before, float* after, long count) {
     }
 }
 
+// both in one, which share what costs
+INLINE void silu_and_slope(const float* before, float* after, float* gradient, long count) {
+    for (long i = 0; i < count; i += LANES) {
+        const vec a = load(before + i), s = sigmoid(a);
+        store(after + i, a * s);
+        store(gradient + i, load(gradient + i) * (s * (1.0f + a * (1.0f - s))));
+    }
+}
+
 INLINE void times_silu_slope(float* gradient, const float* before, long count) {
     for (long i = 0; i < count; i += LANES) {
         const vec a = load(before + i), s = sigmoid(a);
@@ -92,6 +101,10 @@ void linear_input_gradient(const Linear& linear, int from, int to, const float* 
              rows, below + from * rows, rows, nullptr, false, reach);
 }
 
+INLINE void add_to(float* lanes, int at, vec sum) {
+    store(lanes + at * LANES, load(lanes + at * LANES) + sum);
+}
+
 // adds to the gradients of a linear layer's weight and bias; `turned` (rows, padded) is scratch
 void linear_weight_gradient(const Linear& linear, const float* gradient, const float* below,
                             float* turned, long rows) {
@@ -101,7 +114,7 @@ void linear_weight_gradient(const Linear& linear, const float* gradient, const f
     for (int j = 0; j < linear.out; ++j) {
         vec sum{};
         for (long r = 0; r < rows; r += LANES) sum += load(gradient + j * rows + r);
-        linear.bias_gradient[j] += total(sum);
+        add_to(linear.bias_gradient, j, sum);
     }
 }
 
@@ -123,7 +136,7 @@ INLINE long hidden_offset(const Network& net, int l, long rows) {
     return units * rows;
 }
 
-// weight gradients of every layer, from the gradients before each activation
+// The same of weights alone, where the gradients before each activation are known.
 void weight_gradients(const Network& net, const float* seen, const float* context,
                       const float* before, const float* g_before, const float* g_params,
                       float* after, float* of_context, float* turned, long rows) {
@@ -141,16 +154,20 @@ void weight_gradients(const Network& net, const float* seen, const float* contex
     if (net.context) context_gradient(net, g_before, context, of_context, turned, rows);
 }
 
-// g_params -> g_seen and the gradients before each activation
-void input_gradients(const Network& net, const float* before, const float* g_params,
-                     float* g_before, float* g_seen, long rows) {
+// g_params -> g_seen, and the gradients of all weights
+void network_gradient(const Network& net, const float* seen, const float* context,
+                      const float* before, const float* g_params, float* g_before, float* g_seen,
+                      float* after, float* of_context, float* turned, long rows) {
     const float* gradient = g_params;
     for (int l = net.depth - 1; l > 0; --l) {
         const long at = hidden_offset(net, l - 1, rows);
         const int width = net.linear[l - 1].out;
         linear_input_gradient(net.linear[l], 0, width, gradient, g_before + at, rows);
-        times_silu_slope(g_before + at, before + at, width * rows);
+        silu_and_slope(before + at, after, g_before + at, width * rows);
+        linear_weight_gradient(net.linear[l], gradient, after, turned, rows);
         gradient = g_before + at;
     }
     linear_input_gradient(net.linear[0], 0, net.linear[0].in, gradient, g_seen, rows);
+    linear_weight_gradient(net.linear[0], gradient, seen, turned, rows);
+    if (net.context) context_gradient(net, gradient, context, of_context, turned, rows);
 }

@@ -51,9 +51,24 @@ struct Mask {
 };
 
 struct Masked {
-    std::deque<Mask> masks;  // deques, because layers point into them
-    std::deque<std::vector<float>> weights, biases;
+    std::deque<Mask> masks;  // a deque, because layers point into it
+    std::deque<std::vector<float>> biases;
     std::vector<std::vector<int>> starts;
+};
+
+// memory of packed weights, which stays warm from call to call
+class Packed {
+  public:
+    float* take(size_t floats) {
+        thread_local std::deque<Arena> pool;
+        if (used_ == pool.size()) pool.emplace_back();
+        Arena& arena = pool[used_++];
+        arena.reserve(floats);
+        return arena.data;
+    }
+
+  private:
+    size_t used_ = 0;
 };
 
 void read_linears(Conditioned& c, Reader& in, Target* targets) {
@@ -99,21 +114,26 @@ Mask mask_of(const Conditioned& c, int l) {
 }
 
 // masked copies of weights, with the features in autoregressive order
-void pack(Conditioned& c, Target* targets, Masked& masked, whole features) {
+void pack(Conditioned& c, Target* targets, Masked& masked, Packed& packed, whole features) {
     const int depth = c.net.depth, per = c.map.params;
     for (int l = 0; l < depth; ++l) {
         Linear& linear = c.net.linear[l];
         const bool first = l == 0, last = l == depth - 1;
         masked.masks.push_back(mask_of(c, l));
         const Mask& mask = masked.masks.back();
-        masked.weights.emplace_back((size_t)linear.out * linear.in);
-        float* to = masked.weights.back().data();
+        float* weight = packed.take((size_t)linear.out * linear.in);
         std::vector<float> bias(linear.bias, linear.bias + linear.out);
-        for (int j = 0; j < linear.out; ++j, to += linear.in) {
+        for (int j = 0; j < linear.out; ++j) {
             const whole row = last ? (j % per) * features + c.moved[j / per] : j;
             const float* from = linear.weight + row * linear.in;
             bias[j] = linear.bias[row];
-            for (int k = 0; k < mask.seen[j]; ++k) to[k] = from[first ? c.seen[k] : k];
+            float* to = weight + (size_t)j * linear.in;
+            const int seen = mask.seen[j];
+            for (int k = 0; k < seen; ++k) to[k] = from[first ? c.seen[k] : k];
+            // a tile of rows, or of columns, reads up to what its last one sees
+            const int next = mask.seen[std::min(j + TILE_ROWS, linear.out) - 1];
+            const int end = std::min(linear.in, std::max(next, seen + TILE_ROWS));
+            std::fill(to + seen, to + end, 0.0f);
         }
         masked.biases.push_back(std::move(bias));
         if (last) {
@@ -122,7 +142,7 @@ void pack(Conditioned& c, Target* targets, Masked& masked, whole features) {
             targets[l].count = features;
         }
         if (first) targets[l].column_order = c.seen;
-        linear.weight = masked.weights.back().data();
+        linear.weight = weight;
         linear.bias = masked.biases.back().data();
         linear.seen = mask.seen.data();
         linear.seen_by = mask.seen_by.data();
@@ -130,7 +150,7 @@ void pack(Conditioned& c, Target* targets, Masked& masked, whole features) {
 }
 
 void read_conditioned(Step& step, Reader& in, Target* targets, Masked& masked, const Header& head,
-                      bool to_run) {
+                      Packed* packed) {
     Conditioned& c = step.conditioned;
     c = {};
     c.map.inverted = in.next();
@@ -151,7 +171,7 @@ void read_conditioned(Step& step, Reader& in, Target* targets, Masked& masked, c
     c.net.depth = in.next();
     read_linears(c, in, targets);
     if (is_masked) read_starts(c, in, masked, head.features);
-    if (is_masked && to_run) pack(c, targets, masked, head.features);
+    if (is_masked && packed) pack(c, targets, masked, *packed, head.features);
     c.net.context_weight = in.pointer<const float>();
     c.net.context = c.net.context_weight ? head.context : 0;
     c.net.context_padded = padded(c.net.context);
@@ -159,7 +179,7 @@ void read_conditioned(Step& step, Reader& in, Target* targets, Masked& masked, c
     targets[MOST_LINEARS].weight = in.pointer<float>();
     for (int l = 0; l < c.net.depth; ++l) {
         const Linear& linear = c.net.linear[l];
-        step.gradients += rounded((size_t)linear.out * linear.padded) + rounded(linear.out);
+        step.gradients += rounded((size_t)linear.out * linear.padded) + linear.out * LANES;
     }
     step.gradients += rounded((size_t)c.net.linear[0].out * c.net.context_padded);
 }
@@ -178,7 +198,8 @@ void read_affine(Step& step, Reader& in, Target* targets, const Header& head) {
     targets[0].bias = in.pointer<float>();
     targets[1] = {};
     targets[1].weight = in.pointer<float>();
-    step.gradients = rounded((size_t)head.features * a.linear.padded) + rounded(head.features) + 16;
+    step.gradients =
+        rounded((size_t)head.features * a.linear.padded) + head.features * LANES + 16;
 }
 
 // u = free + q w, with q such that 1 + w . u = exp(log_top)
@@ -213,6 +234,7 @@ struct Call {
     std::vector<Targets> targets;
     std::deque<Masked> masked;              // whose arrays steps point at
     std::deque<std::vector<float>> planar;  // the same
+    Packed packed;
     Plan plan;
 
     // not `to_run`: only sizes are asked for
@@ -256,7 +278,7 @@ struct Call {
             Step& step = add(kind);
             if (kind == Step::CONDITIONED)
                 read_conditioned(step, in, targets.back().data(), masked.back(), plan.head,
-                                 to_run);
+                                 to_run ? &packed : nullptr);
             else if (kind == Step::AFFINE) read_affine(step, in, targets.back().data(), plan.head);
             else step.permutation.index = in.pointer<const whole>();
         }

@@ -174,14 +174,15 @@ void gradient(const Conditioned& c, const Block& block, const float* z_in, const
     for (int i = 0; i < c.seen_count; ++i) see(c, i, z, s.seen, rows);
     if (c.sequential) {
         gradient_sequentially(c, rows, z_in, z_out, before, params, gz, gl, s);
+        weight_gradients(c.net, s.seen, block.context, before, s.g_before, s.g_params, s.after,
+                         block.g_context, s.turned, rows);
     } else {
         for (int i = 0; i < c.moved_count; ++i)
             map_feature_gradient(c, i, z_in, z_out, params, gz, gl, s.g_params, rows);
-        input_gradients(c.net, before, s.g_params, s.g_before, s.g_seen, rows);
+        network_gradient(c.net, s.seen, block.context, before, s.g_params, s.g_before, s.g_seen,
+                         s.after, block.g_context, s.turned, rows);
         for (int i = 0; i < c.seen_count; ++i) seen_gradient(c, i, z_in, s.g_seen, gz, rows);
     }
-    weight_gradients(c.net, s.seen, block.context, before, s.g_before, s.g_params, s.after,
-                     block.g_context, s.turned, rows);
 }
 
 // What a coupling's input was, given its output: the features that it sees did not change.
@@ -211,7 +212,7 @@ void diagonal_gradient(const Affine& a, int i, const float* z, const float* gz, 
         store(gz_in + r, inverted ? g : g * m);
     }
     a.linear.weight_gradient[i * a.linear.padded] += total(scale);
-    a.linear.bias_gradient[i] += total(shift);
+    add_to(a.linear.bias_gradient, i, shift);
 }
 
 void run(const Affine& a, const Block& block, const float* z, float* out, float* ladj) {

@@ -89,4 +89,14 @@ INLINE vec hyperbolic_tangent(vec x) {
     return size < 0.625f ? near : signed_far;
 }
 
-INLINE vec sigmoid(vec x) { return 1.0f / (1.0f + exponential(-x)); }
+// 1 / x for x >= 1: an estimate of 14 bits and one step of Newton's, where there is one
+INLINE vec reciprocal(vec x) {
+#if DIFFEO_LANES == 16
+    const vec estimate = (vec)_mm512_rcp14_ps((__m512)x);
+    return estimate * (2.0f - x * estimate);
+#else
+    return 1.0f / x;
+#endif
+}
+
+INLINE vec sigmoid(vec x) { return reciprocal(1.0f + exponential(-x)); }
