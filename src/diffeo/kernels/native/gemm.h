@@ -39,14 +39,21 @@ void strip(int rows, int depth, Operand a, const float* b, long b_row, float* c,
            const float* bias, bool add, Reach reach) {
     for (int i = 0; i < rows;) {
         const int left = rows - i;
-        const int step = left >= TILE_ROWS ? TILE_ROWS : left >= 4 ? 4 : left >= 2 ? 2 : 1;
+        // one vector a row leaves registers free for more rows, whose sums do not wait for each other
+        constexpr int MANY = VECTORS == 1 ? 2 * TILE_ROWS : TILE_ROWS;
+        const int step = left >= MANY        ? MANY
+                         : left >= TILE_ROWS ? TILE_ROWS
+                         : left >= 4         ? 4
+                         : left >= 2         ? 2
+                                             : 1;
         // reaches grow with the row, so the tile's first row has the least and the last the most
         const int first = reach.first ? reach.first[i] : 0;
         const int last = reach.last ? reach.last[i + step - 1] : depth;
         const Operand from{a.data + i * a.row, a.row, a.column};
         float* to = c + i * c_row;
         const float* start = bias ? bias + i : nullptr;
-        if (step == TILE_ROWS) tile<TILE_ROWS, VECTORS>(from, b, b_row, to, c_row, first, last, start, add);
+        if (step == MANY) tile<MANY, VECTORS>(from, b, b_row, to, c_row, first, last, start, add);
+        else if (step == TILE_ROWS) tile<TILE_ROWS, VECTORS>(from, b, b_row, to, c_row, first, last, start, add);
         else if (step == 4) tile<4, VECTORS>(from, b, b_row, to, c_row, first, last, start, add);
         else if (step == 2) tile<2, VECTORS>(from, b, b_row, to, c_row, first, last, start, add);
         else tile<1, VECTORS>(from, b, b_row, to, c_row, first, last, start, add);

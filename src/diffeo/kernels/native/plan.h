@@ -113,20 +113,31 @@ Mask mask_of(const Conditioned& c, int l) {
     return mask;
 }
 
-// masked copies of weights, with the features in autoregressive order
-void pack(Conditioned& c, Target* targets, Masked& masked, Packed& packed, whole features) {
+bool in_order(const whole* order, int count) {
+    for (int i = 0; i < count; ++i)
+        if (order[i] != i) return false;
+    return true;
+}
+
+// Masked copies of weights, with the features in autoregressive order. Where features are found one
+// after another and in their own order, all units at work see the same inputs, so that the caller's
+// weights will do.
+void pack(Conditioned& c, Target* targets, Masked& masked, Packed& packed, whole features,
+          bool forward_only) {
     const int depth = c.net.depth, per = c.map.params;
+    c.packed = !(c.sequential && forward_only && in_order(c.seen, c.seen_count));
     for (int l = 0; l < depth; ++l) {
         Linear& linear = c.net.linear[l];
         const bool first = l == 0, last = l == depth - 1;
         masked.masks.push_back(mask_of(c, l));
         const Mask& mask = masked.masks.back();
-        float* weight = packed.take((size_t)linear.out * linear.in);
+        float* weight = c.packed ? packed.take((size_t)linear.out * linear.in) : nullptr;
         std::vector<float> bias(linear.bias, linear.bias + linear.out);
         for (int j = 0; j < linear.out; ++j) {
             const whole row = last ? (j % per) * features + c.moved[j / per] : j;
             const float* from = linear.weight + row * linear.in;
             bias[j] = linear.bias[row];
+            if (!c.packed) continue;
             float* to = weight + (size_t)j * linear.in;
             const int seen = mask.seen[j];
             for (int k = 0; k < seen; ++k) to[k] = from[first ? c.seen[k] : k];
@@ -142,7 +153,7 @@ void pack(Conditioned& c, Target* targets, Masked& masked, Packed& packed, whole
             targets[l].count = features;
         }
         if (first) targets[l].column_order = c.seen;
-        linear.weight = weight;
+        if (c.packed) linear.weight = weight;
         linear.bias = masked.biases.back().data();
         linear.seen = mask.seen.data();
         linear.seen_by = mask.seen_by.data();
@@ -171,7 +182,7 @@ void read_conditioned(Step& step, Reader& in, Target* targets, Masked& masked, c
     c.net.depth = in.next();
     read_linears(c, in, targets);
     if (is_masked) read_starts(c, in, masked, head.features);
-    if (is_masked && packed) pack(c, targets, masked, *packed, head.features);
+    if (is_masked && packed) pack(c, targets, masked, *packed, head.features, head.mode == RUN);
     c.net.context_weight = in.pointer<const float>();
     c.net.context = c.net.context_weight ? head.context : 0;
     c.net.context_padded = padded(c.net.context);

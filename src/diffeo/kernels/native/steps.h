@@ -12,6 +12,7 @@ struct Conditioned {
     const whole *moved, *seen;
     long param_row, param_feature;  // strides of parameter k and of moved feature i, in rows
     bool sequential;                // features are found one after another
+    bool packed;                    // masked weights are copies, in autoregressive order
     // sequential: the first unit of hidden layer l whose degree is at least d
     const int* degree_start[MOST_LINEARS];
 };
@@ -94,15 +95,25 @@ void run_degree(const Conditioned& c, int degree, const Block& block, float* bef
     }
 }
 
+// parameters of one feature; in the caller's weight their rows are `moved_count` apart
+void run_outputs(const Conditioned& c, int i, const float* below, float* params, const Block& block) {
+    const Linear& linear = c.net.linear[c.net.depth - 1];
+    const long in = linear.in, count = c.map.params, from = i * count;
+    const Operand weight = c.packed
+                               ? Operand{linear.weight + from * in, in, 1}
+                               : Operand{linear.weight + c.moved[i] * in, c.moved_count * in, 1};
+    multiply(count, block.rows / LANES, in, weight, below, block.rows, params + from * block.rows,
+             block.rows, linear.bias + from, false, {nullptr, linear.seen + from});
+}
+
 void run_sequentially(const Conditioned& c, const Block& block, float* z, float* ladj,
                       float* before, float* params, Scratch& s) {
     const Network& net = c.net;
-    const int last = net.depth - 1, per_feature = c.map.params;
+    const int last = net.depth - 1;
     const float* top = s.after + (last ? hidden_offset(net, last - 1, block.rows) : 0);
     run_degree(c, 0, block, before, s);
     for (int i = 0; i < c.moved_count; ++i) {
-        run_linear(net, last, i * per_feature, (i + 1) * per_feature, top, block.context, params,
-                   block.rows);
+        run_outputs(c, i, top, params, block);
         map_feature(c, i, params, z, ladj, block.rows);
         see(c, i, z, s.seen, block.rows);
         if (i + 1 < c.moved_count) run_degree(c, i + 1, block, before, s);
