@@ -7,7 +7,7 @@ import ctypes
 from collections.abc import Sequence
 from pathlib import Path
 
-__all__ = ["available", "lanes", "run_stack", "stack_saves"]
+__all__ = ["Described", "available", "lanes", "run_stack", "stack_saves"]
 
 
 def _load() -> ctypes.CDLL | None:
@@ -37,20 +37,28 @@ def lanes(wanted: int = 0) -> int:
     return int(_LIBRARY.diffeo_lanes(wanted))
 
 
-def run_stack(words: Sequence[int], numbers: Sequence[float]) -> None:
-    """Run the stack that ``words`` and ``numbers`` describe.
+class Described:
+    """A pass through a stack as the whole and the real numbers that the kernels read."""
+
+    def __init__(self, words: Sequence[int], numbers: Sequence[float]) -> None:
+        self.words, self.numbers = array.array("q", words), array.array("d", numbers)
+
+    def addresses(self) -> tuple[int, int]:
+        return self.words.buffer_info()[0], self.numbers.buffer_info()[0]
+
+
+def run_stack(asked: Described) -> None:
+    """Run a pass.
 
     Raises:
         MemoryError: there is no memory for what the kernels sum up.
     """
     assert _LIBRARY is not None
-    given, real = array.array("q", words), array.array("d", numbers)
-    if _LIBRARY.diffeo_run(given.buffer_info()[0], real.buffer_info()[0]):
+    if _LIBRARY.diffeo_run(*asked.addresses()):
         raise MemoryError("the fused layers found no memory to work in")
 
 
-def stack_saves(words: Sequence[int], numbers: Sequence[float]) -> int:
-    """Floats that a stack keeps for its backward pass."""
+def stack_saves(asked: Described) -> int:
+    """Floats that a forward pass keeps for its backward pass."""
     assert _LIBRARY is not None
-    given, real = array.array("q", words), array.array("d", numbers)
-    return int(_LIBRARY.diffeo_saves(given.buffer_info()[0], real.buffer_info()[0]))
+    return int(_LIBRARY.diffeo_saves(*asked.addresses()))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from itertools import repeat
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import _has_any_global_hook
 
-from diffeo.kernels.library import available, run_stack, stack_saves
+from diffeo.kernels.library import Described, available, run_stack, stack_saves
 from diffeo.kernels.steps import Step
 from diffeo.pullback import allowed_drift, distance, warn_of_drift
 
@@ -18,8 +19,9 @@ __all__ = ["plain", "run", "unwatched", "usable"]
 
 # what the kernels are asked for
 _RUN, _RUN_AND_KEEP, _BACK, _BACK_BY_INVERSION = range(4)
-# pointers that stand between the sizes and the steps
+# pointers that stand between the six sizes and the steps, and where that of what is kept stands
 _PLACES = 10
+_SAVED = 6 + 4
 
 _switched_off = False
 
@@ -86,14 +88,18 @@ def run(
     read = [context] if width and context is not None else []
     if any(t.dtype is not torch.float32 or not t.is_cpu for t in (*read, *parameters)):
         return None
-    try:
-        batch = torch.broadcast_shapes(*(t.shape[:-1] for t in (x, *read)))
-    except RuntimeError:
-        return None
+    batch = x.shape[:-1]
+    for given in read:
+        try:
+            batch = torch.broadcast_shapes(batch, given.shape[:-1])
+        except RuntimeError:
+            return None
     # kernels read memory in order
-    rows, *given = (t.expand(*batch, -1).reshape(-1, t.shape[-1]).contiguous() for t in (x, *read))
+    rows, *contexts = (
+        t.expand(*batch, -1).reshape(-1, t.shape[-1]).contiguous() for t in (x, *read)
+    )
     parameters = [p.contiguous() for p in parameters]
-    context = given[0] if given else None
+    context = contexts[0] if contexts else None
     if torch.is_grad_enabled() and _any_wants_gradient(rows, context, *parameters):
         function = _Reversible if reversible else _Stack
         y, ladj = function.apply(steps, rows, context, *parameters)
@@ -103,35 +109,38 @@ def run(
 
 
 def _describe(
+    mode: int,
     steps: Sequence[Step],
     parameters: Sequence[Tensor],
-    gradients: Sequence[Tensor | None],
-) -> tuple[list[int], list[float]]:
-    """All steps as numbers; the parameters in the steps' order."""
-    words: list[int] = []
+    gradients: Sequence[Tensor] | None,
+    places: Sequence[Tensor | None],
+) -> Described:
+    """What is asked of the kernels.
+
+    Args:
+        mode: which pass.
+        steps: the layers.
+        parameters: theirs, in order.
+        gradients: where their gradients go.
+        places: x, context, y, ladj, what is kept, and what else the pass reads and writes.
+    """
+    x, context = places[:2]
+    assert x is not None
+    width = 0 if context is None else context.shape[1]
+    words = [*x.shape, width, len(steps), torch.get_num_threads(), mode]
+    words += (0 if t is None else t.data_ptr() for t in places)
+    words += [0] * (_PLACES - len(places))
     numbers: list[float] = []
-    at = 0
+    values = map(Tensor.data_ptr, parameters)
+    targets = repeat(0) if gradients is None else map(Tensor.data_ptr, gradients)
     for step in steps:
-        count = len(step.parameters)
-        values = [p.data_ptr() for p in parameters[at : at + count]]
-        targets = [0 if g is None else g.data_ptr() for g in gradients[at : at + count]]
         words += step.words(values, targets)
         numbers += step.numbers()
-        at += count
-    return words, numbers
+    return Described(words, numbers)
 
 
 def _any_wants_gradient(*tensors: Tensor | None) -> bool:
     return any(t is not None and t.requires_grad for t in tensors)
-
-
-def _pointer(tensor: Tensor | None) -> int:
-    return 0 if tensor is None else tensor.data_ptr()
-
-
-def _head(mode: int, x: Tensor, context: Tensor | None, steps: Sequence[Step]) -> list[int]:
-    width = 0 if context is None else context.shape[1]
-    return [*x.shape, width, len(steps), torch.get_num_threads(), mode]
 
 
 def _forward(
@@ -143,14 +152,14 @@ def _forward(
     keep: bool,
 ) -> tuple[Tensor, Tensor, Tensor | None]:
     """``y``, ``ladj`` and what the backward pass needs."""
-    words, numbers = _describe(steps, parameters, [None] * len(parameters))
-    head = _head(_RUN_AND_KEEP if keep else _RUN, x, context, steps)
+    y, ladj = torch.empty_like(x), x.new_empty(len(x))
+    mode = _RUN_AND_KEEP if keep else _RUN
+    asked = _describe(mode, steps, parameters, None, (x, context, y, ladj))
     saved = None
     if keep:
-        saved = x.new_empty(stack_saves([*head, *[0] * _PLACES, *words], numbers))
-    y, ladj = torch.empty_like(x), x.new_empty(len(x))
-    places = [_pointer(t) for t in (x, context, y, ladj, saved)]
-    run_stack([*head, *places, *[0] * (_PLACES - len(places)), *words], numbers)
+        saved = x.new_empty(stack_saves(asked))
+        asked.words[_SAVED] = saved.data_ptr()
+    run_stack(asked)
     return y, ladj, saved
 
 
@@ -221,10 +230,9 @@ def _backward(
     gx = torch.empty_like(x)
     g_context = None if context is None else torch.empty_like(context)
     recovered = None if y is None else torch.empty_like(x)
-    words, numbers = _describe(steps, parameters, gradients)
-    head = _head(_BACK if y is None else _BACK_BY_INVERSION, x, context, steps)
     places = (x, context, y, None, saved, gy, gl, gx, g_context, recovered)
-    run_stack([*head, *map(_pointer, places), *words], numbers)
+    mode = _BACK if y is None else _BACK_BY_INVERSION
+    run_stack(_describe(mode, steps, parameters, gradients, places))
     return _Found((None, gx, g_context, *gradients), recovered)
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import ClassVar
 
 from torch import Tensor
@@ -46,8 +47,11 @@ class Step(ABC):
         """What it is differentiable in, besides its input and context."""
 
     @abstractmethod
-    def words(self, values: Sequence[int], gradients: Sequence[int]) -> list[int]:
-        """The step as whole numbers, given where its parameters and their gradients lie."""
+    def words(self, values: Iterator[int], gradients: Iterator[int]) -> list[int]:
+        """The step as whole numbers, given where its parameters and their gradients lie.
+
+        It takes as many of both as it has parameters.
+        """
 
     def numbers(self) -> tuple[float, ...]:
         """The step's real numbers."""
@@ -100,7 +104,7 @@ class Conditioned(Step):
     def numbers(self) -> tuple[float, ...]:
         return self.box
 
-    def words(self, values: Sequence[int], gradients: Sequence[int]) -> list[int]:
+    def words(self, values: Iterator[int], gradients: Iterator[int]) -> list[int]:
         words = [
             0,
             self.inverse,
@@ -114,13 +118,14 @@ class Conditioned(Step):
             self.seen.data_ptr(),
             len(self.linears),
         ]
-        for layer, (weight, _) in enumerate(self.linears):
-            pair = slice(2 * layer, 2 * layer + 2)
-            words += [*weight.shape, *values[pair], *gradients[pair]]
-        words += [start for starts in self.edges for start in starts]
+        for weight, _ in self.linears:
+            outputs, inputs = weight.shape
+            words += (outputs, inputs, next(values), next(values), next(gradients), next(gradients))
+        for starts in self.edges:
+            words += starts
         if self.context_weight is None:
             return [*words, 0, 0]
-        return [*words, values[-1], gradients[-1]]
+        return [*words, next(values), next(gradients)]
 
 
 @dataclass(eq=False, slots=True)
@@ -139,8 +144,8 @@ class Matrix(Step):
     def plain(self, x: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
         return F.linear(x, self.matrix, self.shift), self.log_det.expand(len(x))
 
-    def words(self, values: Sequence[int], gradients: Sequence[int]) -> list[int]:
-        return [1, 0, *values, *gradients]
+    def words(self, values: Iterator[int], gradients: Iterator[int]) -> list[int]:
+        return [1, 0, *islice(values, 3), *islice(gradients, 3)]
 
 
 @dataclass(eq=False, slots=True)
@@ -160,8 +165,8 @@ class Diagonal(Step):
         y = (x - self.shift) / self.scale if self.inverse else x * self.scale + self.shift
         return y, self.log_det.expand(len(x))
 
-    def words(self, values: Sequence[int], gradients: Sequence[int]) -> list[int]:
-        return [1, 1 + self.inverse, *values, *gradients]
+    def words(self, values: Iterator[int], gradients: Iterator[int]) -> list[int]:
+        return [1, 1 + self.inverse, *islice(values, 3), *islice(gradients, 3)]
 
 
 @dataclass(eq=False, slots=True)
@@ -174,7 +179,7 @@ class Permuted(Step):
     def parameters(self) -> tuple[Tensor, ...]:
         return ()
 
-    def words(self, values: Sequence[int], gradients: Sequence[int]) -> list[int]:
+    def words(self, values: Iterator[int], gradients: Iterator[int]) -> list[int]:
         return [2, self.index.data_ptr()]
 
     def plain(self, x: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -196,5 +201,5 @@ class Planar(Step):
     def parameters(self) -> tuple[Tensor, ...]:
         return (self.raw,)
 
-    def words(self, values: Sequence[int], gradients: Sequence[int]) -> list[int]:
-        return [3, self.raw.numel() // self.raw.shape[-1], *values, *gradients]
+    def words(self, values: Iterator[int], gradients: Iterator[int]) -> list[int]:
+        return [3, self.raw.numel() // self.raw.shape[-1], next(values), next(gradients)]

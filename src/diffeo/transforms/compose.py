@@ -152,11 +152,14 @@ def _steps(transform: Transform, *, inverted: bool, keep: bool = False) -> list[
     ``keep`` leaves reversible Sequentials inside whole, so that they run in their own way.
     """
     if type(transform) is Inverse:
-        return _steps(transform.transform, inverted=not inverted, keep=keep)
+        # by its dictionary, as attributes of modules are slow and this runs in every call
+        inner: Any = transform._modules["transform"]
+        return _steps(inner, inverted=not inverted, keep=keep)
     if type(transform) is not Sequential:
         return [Step(transform, inverted)]
     found: list[Step] = []
-    for layer in list(transform)[:: -1 if inverted else 1]:
+    layers: Any = transform._modules["transforms"]
+    for layer in list(layers._modules.values())[:: -1 if inverted else 1]:
         whole = keep and type(layer) is Sequential and layer.reversible
         found += [Step(layer, inverted)] if whole else _steps(layer, inverted=inverted, keep=keep)
     return found

@@ -25,7 +25,7 @@ Pair = tuple[Tensor, Tensor]
 _LINEAR = {InputLayer, nn.Linear, OutputLinear, MaskedOutput}
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Step:
     """A layer and the direction in which it runs."""
 
