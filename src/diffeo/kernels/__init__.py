@@ -10,9 +10,9 @@ from diffeo.kernels.steps import (
     Diagonal,
     Matrix,
     Permuted,
-    Plain,
     Planar,
     Step,
+    TwoWayLayer,
 )
 
 __all__ = [
@@ -23,9 +23,9 @@ __all__ = [
     "Diagonal",
     "Matrix",
     "Permuted",
-    "Plain",
     "Planar",
     "Step",
+    "TwoWayLayer",
     "available",
     "plain",
     "run",

@@ -88,21 +88,21 @@ def run(
     read = [context] if width and context is not None else []
     if any(t.dtype is not torch.float32 or not t.is_cpu for t in (*read, *parameters)):
         return None
+    # kernels read memory in order; a copy would not be the layer's own parameter
+    if not all(p.is_contiguous() for p in parameters):
+        return None
     batch = x.shape[:-1]
     for given in read:
         try:
             batch = torch.broadcast_shapes(batch, given.shape[:-1])
         except RuntimeError:
             return None
-    # kernels read memory in order
     rows, *contexts = (
         t.expand(*batch, -1).reshape(-1, t.shape[-1]).contiguous() for t in (x, *read)
     )
-    parameters = [p.contiguous() for p in parameters]
     context = contexts[0] if contexts else None
     if torch.is_grad_enabled() and _any_wants_gradient(rows, context, *parameters):
-        function = _Reversible if reversible else _Stack
-        y, ladj = function.apply(steps, rows, context, *parameters)
+        y, ladj = _Stack.apply(steps, reversible, rows, context, *parameters)
     else:
         y, ladj, _ = _forward(steps, rows, context, parameters, keep=False)
     return y.reshape(*batch, -1), ladj.reshape(batch)
@@ -164,51 +164,54 @@ def _forward(
 
 
 class _Stack(torch.autograd.Function):
+    """Backward goes by what forward kept, or, reversibly, by what the output tells."""
+
     @staticmethod
     def forward(
-        ctx: Any, steps: Sequence[Step], x: Tensor, context: Tensor | None, *parameters: Tensor
+        ctx: Any,
+        steps: Sequence[Step],
+        reversible: bool,
+        x: Tensor,
+        context: Tensor | None,
+        *parameters: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        y, ladj, saved = _forward(steps, x, context, parameters, keep=True)
-        ctx.steps = steps
-        ctx.save_for_backward(x, context, saved, *parameters)
+        y, ladj, saved = _forward(steps, x, context, parameters, keep=not reversible)
+        ctx.steps, ctx.reversible = steps, reversible
+        ctx.save_for_backward(x, context, y if reversible else saved, *parameters)
         return y, ladj
 
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Any, ...]:
-        x, context, saved, *parameters = ctx.saved_tensors
+        x, context, kept, *parameters = ctx.saved_tensors
         if torch.is_grad_enabled():
-            return _plain_gradients(ctx.steps, x, context, parameters, upstream)
-        return _backward(ctx.steps, x, context, parameters, upstream, saved=saved).all
+            found = _plain_gradients(ctx.steps, x, context, parameters, upstream)
+        elif ctx.reversible:
+            found = _from_output(ctx.steps, x, context, parameters, upstream, kept)
+        else:
+            found = _backward(ctx.steps, x, context, parameters, upstream, saved=kept).all
+        return None, None, *found
 
 
-class _Reversible(torch.autograd.Function):
-    """The same, but backward finds what lies between the layers from the output."""
-
-    @staticmethod
-    def forward(
-        ctx: Any, steps: Sequence[Step], x: Tensor, context: Tensor | None, *parameters: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        y, ladj, _ = _forward(steps, x, context, parameters, keep=False)
-        ctx.steps = steps
-        ctx.save_for_backward(x, context, y, *parameters)
-        return y, ladj
-
-    @staticmethod
-    def backward(ctx: Any, *upstream: Tensor) -> tuple[Any, ...]:
-        x, context, y, *parameters = ctx.saved_tensors
-        if torch.is_grad_enabled():
-            return _plain_gradients(ctx.steps, x, context, parameters, upstream)
-        found = _backward(ctx.steps, x, context, parameters, upstream, y=y)
-        drift = float(distance(found.recovered, x))
-        if not drift <= allowed_drift(x.dtype):
-            warn_of_drift(drift, x.dtype, f"{len(ctx.steps)} layers ran as one")
-            saved = _forward(ctx.steps, x, context, parameters, keep=True)[2]
-            found = _backward(ctx.steps, x, context, parameters, upstream, saved=saved)
+def _from_output(
+    steps: Sequence[Step],
+    x: Tensor,
+    context: Tensor | None,
+    parameters: Sequence[Tensor],
+    upstream: Sequence[Tensor],
+    y: Tensor,
+) -> tuple[Any, ...]:
+    """Gradients from the output, or where that is not exact enough, from a second forward pass."""
+    found = _backward(steps, x, context, parameters, upstream, y=y)
+    drift = float(distance(found.recovered, x))
+    if drift <= allowed_drift(x.dtype):
         return found.all
+    warn_of_drift(drift, x.dtype, f"{len(steps)} layers ran as one")
+    saved = _forward(steps, x, context, parameters, keep=True)[2]
+    return _backward(steps, x, context, parameters, upstream, saved=saved).all
 
 
 class _Found(NamedTuple):
-    """Gradients of everything ``forward`` was given, and the input that backward came back to."""
+    """Gradients of x, context and parameters, and the input that backward came back to."""
 
     all: tuple[Any, ...]
     recovered: Tensor | None
@@ -233,7 +236,7 @@ def _backward(
     places = (x, context, y, None, saved, gy, gl, gx, g_context, recovered)
     mode = _BACK if y is None else _BACK_BY_INVERSION
     run_stack(_describe(mode, steps, parameters, gradients, places))
-    return _Found((None, gx, g_context, *gradients), recovered)
+    return _Found((gx, g_context, *gradients), recovered)
 
 
 def _plain_gradients(
@@ -243,7 +246,17 @@ def _plain_gradients(
     parameters: Sequence[Tensor],
     upstream: Sequence[Tensor],
 ) -> tuple[Any, ...]:
-    """Gradients that can be differentiated again, by way of the plain reference."""
+    """Gradients that can be differentiated again, by way of the plain reference.
+
+    Raises:
+        RuntimeError: layers have other parameters now than they had in forward.
+    """
+    now = [p for step in steps for p in step.current()]
+    if [p.data_ptr() for p in now] != [p.data_ptr() for p in parameters]:
+        raise RuntimeError(
+            "second derivatives of layers whose parameters were exchanged after the forward pass "
+            "(by torch.func.functional_call, for example); run it inside diffeo.kernels.plain()"
+        )
     y, ladj = x, x.new_zeros(len(x))
     for step in steps:
         y, more = step.plain(y, context)
@@ -256,4 +269,4 @@ def _plain_gradients(
     gx, g_context, *rest = (
         next(found) if t is not None and t.requires_grad else None for t in inputs
     )
-    return None, gx, g_context, *rest
+    return gx, g_context, *rest

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 from torch import Tensor
 from torch.nn import functional as F
@@ -17,17 +17,30 @@ __all__ = [
     "MOST_PLANAR",
     "Conditioned",
     "Diagonal",
+    "Layer",
     "Matrix",
     "Permuted",
-    "Plain",
     "Planar",
     "Step",
+    "TwoWayLayer",
 ]
 
 # what the kernels have room for: bins of a spline, linear layers, features of a planar layer
 MOST_BINS, MOST_LINEARS, MOST_PLANAR = 64, 16, 64
 
-Plain = Callable[[Tensor, Tensor | None], tuple[Tensor, Tensor]]
+
+class Layer(Protocol):
+    """What a step needs of the layer that it stands for."""
+
+    def _plain_forward(self, x: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]: ...
+
+    def kernel_steps(self, *, inverted: bool) -> Sequence[Step] | None: ...
+
+
+class TwoWayLayer(Layer, Protocol):
+    """A layer with steps for both directions."""
+
+    def _plain_inverse(self, y: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]: ...
 
 
 class Step(ABC):
@@ -35,10 +48,8 @@ class Step(ABC):
 
     Attributes:
         reversible: whether its input can be found from its output without a solver.
-        plain: the same map in plain PyTorch, on (rows, D) and a context (rows, width).
     """
 
-    plain: Plain
     reversible: ClassVar[bool] = True
 
     @property
@@ -52,6 +63,14 @@ class Step(ABC):
 
         It takes as many of both as it has parameters.
         """
+
+    @abstractmethod
+    def plain(self, x: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
+        """The same map in plain PyTorch, on (rows, D) and a context (rows, width)."""
+
+    def current(self) -> tuple[Tensor, ...]:
+        """The parameters that ``plain`` uses."""
+        return self.parameters
 
     def numbers(self) -> tuple[float, ...]:
         """The step's real numbers."""
@@ -67,7 +86,8 @@ class Conditioned(Step):
     """A univariate whose parameters an MLP predicts: in a coupling, or masked autoregressively.
 
     Attributes:
-        inverse: which direction of the univariate.
+        layer: the layer itself.
+        inverse: which of its directions.
         bins: of a rational-quadratic spline; 0 for the affine map.
         box: (low, high, least share of a bin) of a spline.
         moved: features that are transformed; where masked, all in autoregressive order.
@@ -78,7 +98,7 @@ class Conditioned(Step):
         sequential: whether a masked network reads what the step gives, not what it takes.
     """
 
-    plain: Plain
+    layer: TwoWayLayer
     inverse: bool
     bins: int
     box: tuple[float, float, float]
@@ -97,6 +117,13 @@ class Conditioned(Step):
     def parameters(self) -> tuple[Tensor, ...]:
         flat = tuple(tensor for pair in self.linears for tensor in pair)
         return flat if self.context_weight is None else (*flat, self.context_weight)
+
+    def plain(self, x: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
+        layer = self.layer
+        return (layer._plain_inverse if self.inverse else layer._plain_forward)(x, context)
+
+    def current(self) -> tuple[Tensor, ...]:
+        return _parameters_of(self.layer, inverted=self.inverse)
 
     def reads(self) -> int:
         return 0 if self.context_weight is None else self.context_weight.shape[1]
@@ -193,7 +220,7 @@ class Planar(Step):
     ``raw`` (2 D + 1) or (layers, 2 D + 1) holds u before its change along w, then w and b.
     """
 
-    plain: Plain
+    layer: Layer
     raw: Tensor
     reversible: ClassVar[bool] = False
 
@@ -203,3 +230,14 @@ class Planar(Step):
 
     def words(self, values: Iterator[int], gradients: Iterator[int]) -> list[int]:
         return [3, self.raw.numel() // self.raw.shape[-1], next(values), next(gradients)]
+
+    def plain(self, x: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
+        return self.layer._plain_forward(x, context)
+
+    def current(self) -> tuple[Tensor, ...]:
+        return _parameters_of(self.layer, inverted=False)
+
+
+def _parameters_of(layer: Layer, *, inverted: bool) -> tuple[Tensor, ...]:
+    steps = layer.kernel_steps(inverted=inverted) or ()
+    return tuple(p for step in steps for p in step.parameters)

@@ -112,7 +112,7 @@ class MaskedAutoregressive(Transform):
             self.conditioner,
             self.univariate,
             inverted=inverted,
-            plain=self._plain_inverse if inverted else self._plain_forward,
+            layer=self,
             moved=order,
             seen=order,
         )

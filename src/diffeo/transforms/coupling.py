@@ -133,7 +133,7 @@ class Coupling(Transform):
             self.conditioner,
             self.univariate,
             inverted=inverted,
-            plain=self._plain_inverse if inverted else self._plain_forward,
+            layer=self,
             moved=self.moved,
             seen=self.kept,
         )

@@ -129,7 +129,7 @@ def conditioned_step(
     univariate: Univariate,
     *,
     inverted: bool,
-    plain: kernels.Plain,
+    layer: kernels.TwoWayLayer,
     moved: Tensor,
     seen: Tensor,
 ) -> kernels.Conditioned | None:
@@ -152,7 +152,7 @@ def conditioned_step(
     if linears is None:
         return None
     return kernels.Conditioned(
-        plain=plain,
+        layer=layer,
         inverse=inverted,
         bins=bins,
         box=box,

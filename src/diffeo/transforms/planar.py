@@ -225,4 +225,4 @@ def _unbend(y: Tensor, vectors: Vectors) -> tuple[Tensor, Tensor]:
 def _kernel_steps(layer: Planar | PlanarStack) -> Sequence[kernels.Step] | None:
     if layer.conditioner is not None or layer.in_shape[0] > kernels.MOST_PLANAR:
         return None
-    return [kernels.Planar(layer._plain_forward, layer.params)]
+    return [kernels.Planar(layer, layer.params)]
