@@ -10,11 +10,18 @@ from pathlib import Path
 __all__ = ["Described", "available", "lanes", "run_stack", "stack_saves"]
 
 
+# what doors.cpp must answer
+_INTERFACE = 1
+
+
 def _load() -> ctypes.CDLL | None:
     for path in sorted(Path(__file__).parent.glob("_native*.so")):
         try:
             library = ctypes.CDLL(str(path))
         except OSError:  # built for another machine
+            continue
+        # built from older sources, by an installation that was not repeated
+        if getattr(library, "diffeo_interface", int)() != _INTERFACE:
             continue
         library.diffeo_run.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
         library.diffeo_saves.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
