@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import random
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -125,13 +126,25 @@ def lanes(request: pytest.FixtureRequest) -> Iterator[int]:
 
 
 @pytest.mark.parametrize("inverted", [False, True], ids=["forward", "inverse"])
-@pytest.mark.parametrize(("d", "context", "rows"), [(5, 2, 70), (1, 1, 3), (4, 0, 130)])
+@pytest.mark.parametrize(("d", "context", "rows"), [(5, 2, 70), (1, 1, 3), (4, 0, 130), (7, 0, 5)])
 @pytest.mark.parametrize("name", STACKS)
 def test_values_and_gradients(
     name: str, d: int, context: int, rows: int, inverted: bool, lanes: int
 ) -> None:
     torch.manual_seed(0)
     assert_as_exact(perturbed(STACKS[name](d, context)), inverted, d, context, rows)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_any_sizes(seed: int, lanes: int) -> None:
+    """Blocks of every height, and what earlier calls left in the kernels' memory."""
+    torch.manual_seed(seed)
+    generator = random.Random(seed)
+    name = generator.choice(["spline couplings", "affine masked", "spline masked"])
+    d, context = generator.choice([2, 3, 5, 9]), generator.choice([0, 2])
+    rows = generator.choice([1, 2, 5, 16, 17, 33, 64, 65, 300])
+    layer = perturbed(STACKS[name](d, context), 0.1)
+    assert_as_exact(layer, generator.random() < 0.5, d, context, rows)
 
 
 def test_wide_and_many() -> None:

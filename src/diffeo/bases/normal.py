@@ -46,7 +46,8 @@ def normal_noise(
 
 
 def _log_normal(z: Tensor, event_ndim: int) -> Tensor:
-    return (-0.5 * (z * z + LOG_2PI)).flatten(z.ndim - event_ndim).sum(-1)
+    squares = (z * z).flatten(z.ndim - event_ndim)
+    return -0.5 * (squares.sum(-1) + squares.shape[-1] * LOG_2PI)
 
 
 class StandardNormal(Density):

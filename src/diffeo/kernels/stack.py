@@ -86,11 +86,13 @@ def run(
         return None  # the plain code says what is wrong
     parameters = [p for step in steps for p in step.parameters]
     read = [context] if width and context is not None else []
-    if any(t.dtype is not torch.float32 or not t.is_cpu for t in (*read, *parameters)):
-        return None
-    # kernels read memory in order; a copy would not be the layer's own parameter
-    if not all(p.is_contiguous() for p in parameters):
-        return None
+    for t in read:
+        if t.dtype is not torch.float32 or not t.is_cpu:
+            return None
+    for p in parameters:
+        # kernels read memory in order; a copy would not be the layer's own parameter
+        if p.dtype is not torch.float32 or not p.is_cpu or not p.is_contiguous():
+            return None
     batch = x.shape[:-1]
     for given in read:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -127,15 +128,17 @@ class Coupling(Transform):
         return joined.index_select(-1, self.restore)
 
     def kernel_steps(self, *, inverted: bool) -> Sequence[kernels.Step] | None:
-        if len(self.angular):
+        # buffers by their dictionary, as attributes of modules are slow and this runs in every call
+        buffers: dict[str, Any] = self._buffers
+        if len(buffers["angular"]):
             return None
         step = conditioned_step(
             self.conditioner,
             self.univariate,
             inverted=inverted,
             layer=self,
-            moved=self.moved,
-            seen=self.kept,
+            moved=buffers["moved"],
+            seen=buffers["kept"],
         )
         return None if step is None else [step]
 

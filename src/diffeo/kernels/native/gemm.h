@@ -15,6 +15,9 @@ struct Reach {
     const int* last;
 };
 
+// one vector a row leaves registers free for more rows, whose sums do not wait for each other
+constexpr int MOST_ROWS = 2 * TILE_ROWS;
+
 template <int ROWS, int VECTORS>
 INLINE void tile(Operand a, const float* b, long b_row, float* c, long c_row, int first, int last,
                  const float* bias, bool add) {
@@ -39,8 +42,7 @@ void strip(int rows, int depth, Operand a, const float* b, long b_row, float* c,
            const float* bias, bool add, Reach reach) {
     for (int i = 0; i < rows;) {
         const int left = rows - i;
-        // one vector a row leaves registers free for more rows, whose sums do not wait for each other
-        constexpr int MANY = VECTORS == 1 ? 2 * TILE_ROWS : TILE_ROWS;
+        constexpr int MANY = VECTORS == 1 ? MOST_ROWS : TILE_ROWS;
         const int step = left >= MANY        ? MANY
                          : left >= TILE_ROWS ? TILE_ROWS
                          : left >= 4         ? 4

@@ -142,8 +142,8 @@ void pack(Conditioned& c, Target* targets, Masked& masked, Packed& packed, whole
             const int seen = mask.seen[j];
             for (int k = 0; k < seen; ++k) to[k] = from[first ? c.seen[k] : k];
             // a tile of rows, or of columns, reads up to what its last one sees
-            const int next = mask.seen[std::min(j + TILE_ROWS, linear.out) - 1];
-            const int end = std::min(linear.in, std::max(next, seen + TILE_ROWS));
+            const int next = mask.seen[std::min(j + MOST_ROWS, linear.out) - 1];
+            const int end = std::min(linear.in, std::max(next, seen + MOST_ROWS));
             std::fill(to + seen, to + end, 0.0f);
         }
         masked.biases.push_back(std::move(bias));
