@@ -40,6 +40,15 @@ void bind(Step& step, float* sums) {
 struct Sums {
     const float* const* threads;
     whole count;
+    // plain loops over contiguous floats, which the compiler turns into vectors
+    void row(size_t at, int floats, float* out) const {
+        const float* first = threads[0] + at;
+        for (int k = 0; k < floats; ++k) out[k] = first[k];
+        for (whole t = 1; t < count; ++t) {
+            const float* more = threads[t] + at;
+            for (int k = 0; k < floats; ++k) out[k] += more[k];
+        }
+    }
     float operator()(size_t at) const {
         float sum = threads[0][at];
         for (whole t = 1; t < count; ++t) sum += threads[t][at];
@@ -61,12 +70,12 @@ void deliver_linear(const Linear& linear, const Target& to, const Sums& sums, si
             for (int k = 0; k < linear.in; ++k)
                 out[to.column_order[k]] = k < seen ? sums(from + k) : 0.0f;
         else {
-            for (int k = 0; k < seen; ++k) out[k] = sums(from + k);
+            sums.row(from, seen, out);
             for (int k = seen; k < linear.in; ++k) out[k] = 0.0f;
         }
-        float total = 0;
-        for (int i = 0; i < LANES; ++i) total += sums(bias + j * LANES + i);
-        to.bias[row] = total;
+        vec lanes;
+        sums.row(bias + j * LANES, LANES, reinterpret_cast<float*>(&lanes));
+        to.bias[row] = total(lanes);
     }
 }
 
