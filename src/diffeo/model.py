@@ -125,11 +125,9 @@ class Model(Density):
             max_time: seconds after which to stop.
             compile: True compiles the layers for the training steps with ``torch.compile``; layers
                 of one class and shape share their code, which is kept on disk for the next process.
-                The first time costs about 5 to 30 s on 2 cores, later ones 2 to 3 s. On the CPU it
-                pays in fits of minutes (steps of 0.6 to 0.95 of the time for most models, 0.2 for
-                BNAF; slower for BernsteinFlow), but not where native kernels run the layers. On
-                CUDA it is untested. "auto" is False on the CPU, and True on CUDA for fits of at
-                least 20,000 steps, unless compiling fails.
+                Compiling takes seconds to minutes. On the CPU it pays only in long fits, and not
+                where native kernels run the layers; on CUDA it is untested. "auto" is False on the
+                CPU, and True on CUDA for fits of at least 20,000 steps, unless compiling fails.
             precision: "bfloat16" trains under ``torch.autocast``: the conditioners' inner layers
                 work in bfloat16; univariates, log-determinants and densities stay in float32, as
                 do weights and validation. None for the model's own dtype throughout.

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import copy
+import os
 import random
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -340,3 +343,29 @@ def test_a_fit_is_the_same_with_and_without(flow: NSF) -> None:
         plain.fit(x, **options)
         before = plain.log_prob(x)
     torch.testing.assert_close(flow.log_prob(x).mean(), before.mean(), atol=2e-2, rtol=0)
+
+
+_FEWER_THREADS = """
+import torch, diffeo
+from diffeo import kernels
+torch.set_num_threads(2)
+flow = diffeo.NSF(features=4, seed=0)
+x = torch.randn(2000, 4, generator=torch.Generator().manual_seed(0))
+def gradients():
+    flow.zero_grad()
+    flow.log_prob(x).mean().backward()
+    return flow.log_prob(x), [p.grad for p in flow.parameters() if p.grad is not None]
+value, grads = gradients()
+with kernels.plain():
+    wanted, wanted_grads = gradients()
+torch.testing.assert_close(value, wanted, rtol=1e-4, atol=1e-4)
+torch.testing.assert_close(grads, wanted_grads, rtol=1e-3, atol=1e-4)
+"""
+
+
+@pytest.mark.parametrize("limit", ["1", "2"])
+def test_all_rows_are_done_where_openmp_sends_fewer_threads_than_asked_for(limit: str) -> None:
+    environment = {**os.environ, "OMP_THREAD_LIMIT": limit}
+    command = [sys.executable, "-c", _FEWER_THREADS]
+    found = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stderr

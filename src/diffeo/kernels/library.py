@@ -7,11 +7,13 @@ import ctypes
 from collections.abc import Sequence
 from pathlib import Path
 
-__all__ = ["Described", "available", "lanes", "run_stack", "stack_saves"]
+__all__ = ["Request", "available", "lanes", "run_stack", "stack_saves"]
 
 
 # what doors.cpp must answer
 _INTERFACE = 1
+
+_NO_MEMORY = "the fused layers found no memory to work in"
 
 
 def _load() -> ctypes.CDLL | None:
@@ -44,7 +46,7 @@ def lanes(wanted: int = 0) -> int:
     return int(_LIBRARY.diffeo_lanes(wanted))
 
 
-class Described:
+class Request:
     """A pass through a stack as the whole and the real numbers that the kernels read."""
 
     def __init__(self, words: Sequence[int], numbers: Sequence[float]) -> None:
@@ -54,18 +56,25 @@ class Described:
         return self.words.buffer_info()[0], self.numbers.buffer_info()[0]
 
 
-def run_stack(asked: Described) -> None:
+def run_stack(request: Request) -> None:
     """Run a pass.
 
     Raises:
         MemoryError: there is no memory for what the kernels sum up.
     """
     assert _LIBRARY is not None
-    if _LIBRARY.diffeo_run(*asked.addresses()):
-        raise MemoryError("the fused layers found no memory to work in")
+    if _LIBRARY.diffeo_run(*request.addresses()):
+        raise MemoryError(_NO_MEMORY)
 
 
-def stack_saves(asked: Described) -> int:
-    """Floats that a forward pass keeps for its backward pass."""
+def stack_saves(request: Request) -> int:
+    """Floats that a forward pass keeps for its backward pass.
+
+    Raises:
+        MemoryError: there is no memory for the plan of the pass.
+    """
     assert _LIBRARY is not None
-    return int(_LIBRARY.diffeo_saves(*asked.addresses()))
+    floats = int(_LIBRARY.diffeo_saves(*request.addresses()))
+    if floats < 0:
+        raise MemoryError(_NO_MEMORY)
+    return floats

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import _has_any_global_hook
 
-from diffeo.kernels.library import Described, available, run_stack, stack_saves
+from diffeo.kernels.library import Request, available, run_stack, stack_saves
 from diffeo.kernels.steps import Step
 from diffeo.pullback import allowed_drift, distance, warn_of_drift
 
@@ -116,7 +116,7 @@ def _describe(
     parameters: Sequence[Tensor],
     gradients: Sequence[Tensor] | None,
     places: Sequence[Tensor | None],
-) -> Described:
+) -> Request:
     """What is asked of the kernels.
 
     Args:
@@ -138,7 +138,7 @@ def _describe(
     for step in steps:
         words += step.words(values, targets)
         numbers += step.numbers()
-    return Described(words, numbers)
+    return Request(words, numbers)
 
 
 def _any_wants_gradient(*tensors: Tensor | None) -> bool:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from diffeo.errors import ShapeError
 from diffeo.transform import Transform, weakest
-from diffeo.transforms.fused import Step, run_in_turn
+from diffeo.transforms.fused import Directed, run_in_turn
 from diffeo.transforms.reversible import can_recompute, run_reversibly
 
 __all__ = ["Inverse", "Sequential"]
@@ -146,7 +146,7 @@ class Inverse(Transform):
                 )
 
 
-def _steps(transform: Transform, *, inverted: bool, keep: bool = False) -> list[Step]:
+def _steps(transform: Transform, *, inverted: bool, keep: bool = False) -> list[Directed]:
     """The layers of Sequentials and Inverses in the order in which they run.
 
     ``keep`` leaves reversible Sequentials inside whole, so that they run in their own way.
@@ -156,10 +156,10 @@ def _steps(transform: Transform, *, inverted: bool, keep: bool = False) -> list[
         inner: Any = transform._modules["transform"]
         return _steps(inner, inverted=not inverted, keep=keep)
     if type(transform) is not Sequential:
-        return [Step(transform, inverted)]
-    found: list[Step] = []
+        return [Directed(transform, inverted)]
+    found: list[Directed] = []
     layers: Any = transform._modules["transforms"]
     for layer in list(layers._modules.values())[:: -1 if inverted else 1]:
         whole = keep and type(layer) is Sequential and layer.reversible
-        found += [Step(layer, inverted)] if whole else _steps(layer, inverted=inverted, keep=keep)
+        found += [Directed(layer, inverted)] if whole else _steps(layer, inverted=inverted, keep=keep)
     return found

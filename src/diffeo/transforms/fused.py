@@ -18,7 +18,7 @@ from diffeo.transform import Transform
 from diffeo.univariates import Affine, RationalQuadraticSpline
 from diffeo.univariates.univariate import Univariate
 
-__all__ = ["Step", "conditioned_step", "run_alone", "run_fused_reversibly", "run_in_turn"]
+__all__ = ["Directed", "conditioned_step", "run_alone", "run_fused_reversibly", "run_in_turn"]
 
 Pair = tuple[Tensor, Tensor]
 
@@ -26,7 +26,7 @@ _LINEAR = {InputLayer, nn.Linear, OutputLinear, MaskedOutput}
 
 
 @dataclass(slots=True)
-class Step:
+class Directed:
     """A layer and the direction in which it runs."""
 
     layer: Transform
@@ -38,9 +38,9 @@ class Step:
         return result
 
     @property
-    def back(self) -> Step:
+    def back(self) -> Directed:
         """The other direction."""
-        return Step(self.layer, not self.inverted)
+        return Directed(self.layer, not self.inverted)
 
     @property
     def takes(self) -> tuple[int, ...]:
@@ -59,7 +59,7 @@ def run_alone(
     return kernels.run(kernel_steps(transform, inverted=inverted), x, context)
 
 
-def run_in_turn(steps: Sequence[Step], x: Tensor, context: Tensor | None) -> Pair:
+def run_in_turn(steps: Sequence[Directed], x: Tensor, context: Tensor | None) -> Pair:
     """The steps one after another, as many at once as there are kernels for.
 
     Returns the event and the sum of the ladj.
@@ -75,7 +75,7 @@ def run_in_turn(steps: Sequence[Step], x: Tensor, context: Tensor | None) -> Pai
     return x, total
 
 
-def run_fused_reversibly(steps: Sequence[Step], x: Tensor, context: Tensor | None) -> Pair | None:
+def run_fused_reversibly(steps: Sequence[Directed], x: Tensor, context: Tensor | None) -> Pair | None:
     """As ``run_in_turn`` in one kernel whose backward pass recomputes; None where there is none."""
     if not kernels.usable(x):
         return None
@@ -88,7 +88,7 @@ def run_fused_reversibly(steps: Sequence[Step], x: Tensor, context: Tensor | Non
     return kernels.run(told, x, context, reversible=True)
 
 
-def _run_plainly(steps: Sequence[Step], x: Tensor, context: Tensor | None) -> Pair:
+def _run_plainly(steps: Sequence[Directed], x: Tensor, context: Tensor | None) -> Pair:
     x, total = steps[0](x, context)
     for step in steps[1:]:
         x, ladj = step(x, context)
@@ -97,10 +97,10 @@ def _run_plainly(steps: Sequence[Step], x: Tensor, context: Tensor | None) -> Pa
 
 
 def _stretches(
-    steps: Sequence[Step],
-) -> Iterator[tuple[list[Step], Sequence[kernels.Step] | None]]:
+    steps: Sequence[Directed],
+) -> Iterator[tuple[list[Directed], Sequence[kernels.Step] | None]]:
     """Neighbours that kernels can run together, with what tells them how, and all others alone."""
-    together: list[Step] = []
+    together: list[Directed] = []
     told: list[kernels.Step] = []
     for step in steps:
         more = kernel_steps(step.layer, inverted=step.inverted)

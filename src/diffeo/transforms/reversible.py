@@ -25,7 +25,7 @@ from diffeo.errors import ReversibilityError
 from diffeo.pullback import allowed_drift, distance, gradients, pull_back, warn_of_drift
 from diffeo.transform import Transform
 from diffeo.transforms.batch_norm import BatchNorm
-from diffeo.transforms.fused import Step, run_fused_reversibly, run_in_turn
+from diffeo.transforms.fused import Directed, run_fused_reversibly, run_in_turn
 
 __all__ = ["can_recompute", "run_reversibly"]
 
@@ -35,7 +35,7 @@ _STATEFUL = (nn.modules.batchnorm._NormBase, nn.modules.dropout._DropoutNd, Batc
 Pair = tuple[Tensor, Tensor]
 
 
-def _repeatable(step: Step) -> bool:
+def _repeatable(step: Directed) -> bool:
     """Whether a second run gives what the first one gave, and changes nothing."""
     return step.layer.exactness == "exact" and not any(
         isinstance(m, _STATEFUL) and m.training for m in step.layer.modules()
@@ -55,7 +55,7 @@ def can_recompute(stack: Transform, x: Tensor, context: Tensor | None) -> bool:
 
 
 def run_reversibly(
-    stack: Transform, steps: Sequence[Step], x: Tensor, context: Tensor | None
+    stack: Transform, steps: Sequence[Directed], x: Tensor, context: Tensor | None
 ) -> Pair:
     """As ``run_in_turn``, for a backward pass that recomputes.
 
@@ -80,7 +80,7 @@ def run_reversibly(
     return x, functools.reduce(torch.add, ladjs)
 
 
-def _expanded(steps: Sequence[Step], x: Tensor, context: Tensor | None) -> Tensor:
+def _expanded(steps: Sequence[Directed], x: Tensor, context: Tensor | None) -> Tensor:
     """``x`` with the batch that the output will have, so that every layer's input has it."""
     first = steps[0].layer
     shape = first.out_shape if steps[0].inverted else first.in_shape
@@ -99,7 +99,7 @@ class _Gradients(NamedTuple):
 class _Part:
     """Steps of repeatable layers, the parameters that forward saw, and its precision."""
 
-    def __init__(self, stack: Transform, steps: Sequence[Step], device: str) -> None:
+    def __init__(self, stack: Transform, steps: Sequence[Directed], device: str) -> None:
         self.stack = stack
         self.steps = steps
         # a parameter may have several places, and a place may be reached through several layers
@@ -209,7 +209,7 @@ class _Part:
             x = y
         return found, self._name(culprit)
 
-    def _name(self, step: Step) -> str:
+    def _name(self, step: Directed) -> str:
         name = next(name for name, m in self.stack.named_modules() if m is step.layer)
         return f"{name} ({type(step.layer).__name__})"
 

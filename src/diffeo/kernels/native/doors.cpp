@@ -55,9 +55,13 @@ DOOR int diffeo_run(const long long* words, const double* numbers) {
     }
 }
 
-// Floats that a stack keeps for its backward pass.
+// Floats that a stack keeps for its backward pass; -1 where memory is short.
 DOOR long long diffeo_saves(const long long* words, const double* numbers) {
-    return kernels().saves(words, numbers);
+    try {
+        return kernels().saves(words, numbers);
+    } catch (...) {
+        return -1;
+    }
 }
 
 // For tests: take a narrower instruction set (lanes 4, 8 or 16); returns the one in use.

@@ -32,6 +32,14 @@ inline long long thread_number() {
 #endif
 }
 
+inline long long threads_here() {
+#ifdef _OPENMP
+    return omp_get_num_threads();
+#else
+    return 1;
+#endif
+}
+
 #include "vector.h"
 #include "gemm.h"
 #include "univariates.h"

@@ -73,6 +73,16 @@ void backward_step(const Layout& layout, const Step& step, whole s, whole b, flo
     if (inverting) copy(z_in, layout.current(b), floats);
 }
 
+// The threads that came; OpenMP may send fewer than were asked for, and sends one in nested regions.
+struct Share {
+    whole thread = thread_number(), threads = threads_here(), begin, end;
+
+    explicit Share(whole blocks) {
+        begin = blocks * thread / threads;
+        end = blocks * (thread + 1) / threads;
+    }
+};
+
 // -- the two passes ----------------------------------------------------------------------------------
 
 Arena& thread_arena() {
@@ -88,20 +98,18 @@ void forward(const Plan& plan) {
     const bool keep = head.mode == RUN_AND_KEEP;
 #pragma omp parallel num_threads(plan.threads)
     {
-        const whole thread = thread_number();
-        const whole begin = plan.blocks * thread / plan.threads;
-        const whole end = plan.blocks * (thread + 1) / plan.threads;
+        const Share share(plan.blocks);
         const long rows = plan.rows();
         Scratch scratch = take_scratch(thread_arena(), widths, rows);
-        for (whole b = begin; b < end; ++b) {
+        for (whole b = share.begin; b < share.end; ++b) {
             gather_rows(head.x, head.batch, head.features, b * rows, rows,
                         keep ? layout.z(0, b) : layout.current(b));
             gather_rows(head.context_rows, head.batch, head.context, b * rows, rows, layout.context(b));
             std::memset(layout.ladj(b), 0, rows * 4);
         }
         for (whole s = 0; s < head.steps; ++s)
-            for (whole b = begin; b < end; ++b) forward_step(layout, s, b, scratch);
-        for (whole b = begin; b < end; ++b) {
+            for (whole b = share.begin; b < share.end; ++b) forward_step(layout, s, b, scratch);
+        for (whole b = share.begin; b < share.end; ++b) {
             scatter_rows(keep ? layout.z(head.steps, b) : layout.current(b), head.batch, head.features,
                          b * rows, rows, head.y);
             scatter_rows(layout.ladj(b), head.batch, 1, b * rows, rows, head.ladj);
@@ -123,12 +131,10 @@ void backward(const Plan& plan) {
     for (float*& each : sums) each = shared.take(most);
 #pragma omp parallel num_threads(plan.threads)
     {
-        const whole thread = thread_number();
-        const whole begin = plan.blocks * thread / plan.threads;
-        const whole end = plan.blocks * (thread + 1) / plan.threads;
+        const Share share(plan.blocks);
         const long rows = plan.rows();
         Scratch scratch = take_scratch(thread_arena(), widths, rows);
-        for (whole b = begin; b < end; ++b) {
+        for (whole b = share.begin; b < share.end; ++b) {
             gather_rows(head.gy, head.batch, head.features, b * rows, rows, layout.gradient(b));
             gather_rows(head.gl, head.batch, 1, b * rows, rows, layout.ladj(b));
             gather_rows(head.context_rows, head.batch, head.context, b * rows, rows, layout.context(b));
@@ -138,14 +144,14 @@ void backward(const Plan& plan) {
         }
         for (whole s = head.steps - 1; s >= 0; --s) {
             float** set = sums.data() + (s % 2) * plan.threads;
-            std::memset(set[thread], 0, plan.steps[s].gradients * 4);
+            std::memset(set[share.thread], 0, plan.steps[s].gradients * 4);
             Step step = plan.steps[s];
-            bind(step, set[thread]);
-            for (whole b = begin; b < end; ++b) backward_step(layout, step, s, b, set[thread], scratch);
+            bind(step, set[share.thread]);
+            for (whole b = share.begin; b < share.end; ++b) backward_step(layout, step, s, b, set[share.thread], scratch);
 #pragma omp barrier
-            deliver(step, plan.targets[s].data(), {set, plan.threads}, thread, plan.threads);
+            deliver(step, plan.targets[s].data(), {set, share.threads}, share.thread, share.threads);
         }
-        for (whole b = begin; b < end; ++b) {
+        for (whole b = share.begin; b < share.end; ++b) {
             scatter_rows(layout.gradient(b), head.batch, head.features, b * rows, rows, head.gx);
             if (head.g_context)
                 scatter_rows(layout.g_context(b), head.batch, head.context, b * rows, rows, head.g_context);
