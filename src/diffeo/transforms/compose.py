@@ -161,5 +161,7 @@ def _steps(transform: Transform, *, inverted: bool, keep: bool = False) -> list[
     layers: Any = transform._modules["transforms"]
     for layer in list(layers._modules.values())[:: -1 if inverted else 1]:
         whole = keep and type(layer) is Sequential and layer.reversible
-        found += [Directed(layer, inverted)] if whole else _steps(layer, inverted=inverted, keep=keep)
+        found += (
+            [Directed(layer, inverted)] if whole else _steps(layer, inverted=inverted, keep=keep)
+        )
     return found

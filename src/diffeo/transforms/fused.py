@@ -75,7 +75,9 @@ def run_in_turn(steps: Sequence[Directed], x: Tensor, context: Tensor | None) ->
     return x, total
 
 
-def run_fused_reversibly(steps: Sequence[Directed], x: Tensor, context: Tensor | None) -> Pair | None:
+def run_fused_reversibly(
+    steps: Sequence[Directed], x: Tensor, context: Tensor | None
+) -> Pair | None:
     """As ``run_in_turn`` in one kernel whose backward pass recomputes; None where there is none."""
     if not kernels.usable(x):
         return None
