@@ -18,6 +18,7 @@ __all__ = [
     "ReversibilityError",
     "ReversibilityWarning",
     "ShapeError",
+    "TargetError",
     "TrainingError",
     "UnknownModelError",
     "import_extra",
@@ -50,6 +51,10 @@ class ModelFileError(DiffeoError, ValueError):
 
 class UnknownModelError(DiffeoError, ValueError):
     """No model has that name; the message offers the nearest ones."""
+
+
+class TargetError(DiffeoError, ValueError):
+    """A log-density cannot be fitted; the message says what it returned, and where."""
 
 
 class TrainingError(DiffeoError, RuntimeError):

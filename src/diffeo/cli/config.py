@@ -142,6 +142,7 @@ def _supports(names: list[str], given: Any) -> list[Any]:
     """The supports of neighbours of which the file says the same."""
     from diffeo import supports
 
+    scalars: dict[str, Callable[[], supports.Support]]
     scalars = {"real": supports.real, "positive": supports.positive, "circle": supports.circle}
     vectors = {"ordered", "positive_ordered", "simplex"}
     if isinstance(given, str) and given in scalars:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from diffeo.supports.scalar import Circle, Interval, Positive, Real
-from diffeo.supports.support import Features
+from diffeo.supports.support import Features, Support
 from diffeo.supports.vector import CorrCholesky, Ordered, PositiveOrdered, Simplex, check_size
 
 __all__ = [
@@ -19,19 +19,32 @@ __all__ = [
 ]
 
 
-def real() -> Real:
-    """The support of all finite numbers."""
-    return Real()
+def real(columns: int | None = None) -> Support:
+    """The support of all finite numbers, or of vectors of ``columns`` of them.
+
+    Raises:
+        ShapeError: fewer than one column.
+    """
+    return _repeated("real", Real(), columns)
 
 
-def positive() -> Positive:
-    """The support of finite numbers greater than zero."""
-    return Positive()
+def positive(columns: int | None = None) -> Support:
+    """The support of finite numbers greater than zero, or of vectors of ``columns`` of them.
+
+    Raises:
+        ShapeError: fewer than one column.
+    """
+    return _repeated("positive", Positive(), columns)
 
 
-def interval(low: float, high: float) -> Interval:
-    """The support of numbers between ``low`` and ``high``."""
-    return Interval(low, high)
+def interval(low: float, high: float, columns: int | None = None) -> Support:
+    """The support of numbers between ``low`` and ``high``, or of vectors of ``columns`` of them.
+
+    Raises:
+        ValueError: bounds that are not finite and ordered.
+        ShapeError: fewer than one column.
+    """
+    return _repeated("interval", Interval(low, high), columns)
 
 
 def circle() -> Circle:
@@ -39,14 +52,13 @@ def circle() -> Circle:
     return Circle()
 
 
-def torus(columns: int) -> Features:
+def torus(columns: int) -> Support:
     """The support of ``columns`` angles.
 
     Raises:
         ShapeError: fewer than one.
     """
-    check_size("torus", columns, 1)
-    return Features([Circle()] * columns)
+    return _repeated("torus", Circle(), columns)
 
 
 def ordered(columns: int) -> Ordered:
@@ -85,3 +97,10 @@ def corr_cholesky(size: int) -> CorrCholesky:
         ShapeError: a size below two.
     """
     return CorrCholesky(size)
+
+
+def _repeated(name: str, support: Support, columns: int | None) -> Support:
+    if columns is None:
+        return support
+    check_size(name, columns, 1)
+    return Features([support] * columns)
