@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -60,12 +61,12 @@ def compiled(program: str | Path) -> Path:
     source = _translated(program, root / "stanc") + "\n" + _DOORS.read_text(encoding="utf-8")
     compiler = _compiler()
     arguments = _arguments(root)
-    version = _run([compiler, "--version"]).stdout
+    version = _run([*compiler, "--version"]).stdout
     made_from = "\0".join([source, version, *arguments])
     name = hashlib.blake2b(made_from.encode(), digest_size=16).hexdigest()
     library = _cache() / f"{name}.so"
     if not library.exists():
-        _build(source, [compiler, *arguments], library)
+        _build(source, [*compiler, *arguments], library)
     return library
 
 
@@ -85,14 +86,15 @@ def _cache() -> Path:
     return Path(base) / "diffeo" / "stan"
 
 
-def _compiler() -> str:
-    for name in (os.environ.get("CXX"), "c++", "g++", "clang++"):
-        found = shutil.which(name) if name else None
-        if found:
-            return found
+def _compiler() -> list[str]:
+    """The command of the C++ compiler, which may be of several words, as "ccache g++"."""
+    chosen = shlex.split(os.environ.get("CXX", ""))
+    for command in [chosen] if chosen else [["c++"], ["g++"], ["clang++"]]:
+        if shutil.which(command[0]):
+            return command
     raise TargetError(
-        "a Stan program needs a C++ compiler, and there is none: install g++ or clang++, or name "
-        "one in the environment variable CXX"
+        f"a Stan program needs a C++ compiler, and {chosen[0] if chosen else 'c++'!r} is not "
+        f"there: install g++ or clang++, or name one in the environment variable CXX"
     )
 
 
@@ -120,10 +122,10 @@ def _translated(program: str | Path, stanc: Path) -> str:
         copy = Path(folder, "program.stan")
         copy.write_text(text, encoding="utf-8")
         name = path.name if path else copy.name
-        command = [str(stanc), "--print-cpp", "--name=program", f"--filename-in-msg={name}"]
-        if path:
-            command.append(f"--include-paths={path.resolve().parent}")
-        result = _run([*command, str(copy)])
+        # from the program's own folder: a path in the C++ would make it another program
+        options = [f"--filename-in-msg={name}", "--name=program", "--include-paths=."]
+        where = str(path.resolve().parent) if path else folder
+        result = _run([str(stanc), "--print-cpp", *options, str(copy)], where)
     if result.returncode:
         raise TargetError(f"Stan refuses the program:\n{result.stderr.strip()}")
     return result.stdout
