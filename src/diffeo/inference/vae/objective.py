@@ -1,0 +1,51 @@
+"""What a flow VAE is trained on: the negative ELBO, with KL warm-up."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from diffeo.inference.vae.model import FlowVAE
+
+__all__ = ["negative_elbo"]
+
+
+def negative_elbo(
+    model: FlowVAE,
+    x: Tensor,
+    context: Tensor | None = None,  # noqa: ARG001  a place of every objective
+    weight: Tensor | None = None,
+    *,
+    warmup: int = 0,
+) -> Tensor:
+    """Mean of -w (log p(x | z) - beta (log q(z | x) - log p(z))) for one draw z ~ q(z | x) a row.
+
+    beta rises linearly from 0 to 1 over the first ``warmup`` training steps of the model, so that
+    the decoder learns to use z before the prior pulls the posterior onto it. In evaluation mode it
+    is 1: validation always sees the ELBO. The steps are counted in ``model.updates``, a buffer,
+    so that checkpoints and returns to earlier weights keep the count right.
+
+    Args:
+        model: the VAE.
+        x: (rows, *event_shape).
+        context: ignored.
+        weight: (rows,), with mean 1 over the data; None for equal weights.
+        warmup: training steps until beta is 1; 0 for none.
+
+    Returns:
+        A scalar.
+
+    Reference: "Ladder Variational Autoencoders", Sønderby, Raiko, Maaløe, Sønderby, Winther, 2016,
+    arXiv:1602.02282; "Generating Sentences from a Continuous Space", Bowman, Vilnis, Vinyals, Dai,
+    Jozefowicz, Bengio, 2015, arXiv:1511.06349.
+    """
+    terms = model.elbo_terms(x)
+    beta = model.updates.new_ones((), dtype=x.dtype)
+    if model.training:
+        if warmup:
+            beta = (model.updates / warmup).clamp(max=1).to(x.dtype)
+        model.updates += 1
+    loss = beta * terms.divergence - terms.likelihood
+    return (loss if weight is None else weight * loss).mean()
