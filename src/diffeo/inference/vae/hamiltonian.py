@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from diffeo.density import Density, SampleShape
+from diffeo.density import Density
+from diffeo.draw import Draw
 from diffeo.errors import ShapeError
 from diffeo.inference.vae.likelihoods import Likelihood
 from diffeo.inference.vae.model import FlowVAE
@@ -99,12 +100,10 @@ class HamiltonianVAE(FlowVAE):
         assert x is not None
         return self._log_likelihood(x, z) + self.prior._log_prob(z, None)
 
-    def _posterior(
-        self, x: Tensor, code: Tensor, n: SampleShape, generator: torch.Generator | None
-    ) -> tuple[Tensor, Tensor]:
+    def _posterior(self, x: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
         """Moved draws, and the log-density of both ends' positions and momenta over N(r; 0, M)."""
-        z, log_q = super()._posterior(x, code, n, generator)
-        noise = torch.randn(z.shape, generator=generator, dtype=z.dtype, device=z.device)
+        z, log_q = super()._posterior(x, draw)
+        noise = draw.normal(self.flow.event_shape, z)
         dynamics = self.leapfrog.dynamics(z)
         # M^-1 = F F^T, so noise / F is N(0, M)
         momentum = torch.exp(-dynamics.log_beta / 2) * noise / dynamics.factor

@@ -218,24 +218,20 @@ class FlowVAE(Model):
         code = self._code(x)
         most = count if size is None else max(1, size // max(1, code[..., 0].numel()))
         parts = [
-            self._terms(x, code, min(most, count - start), generator)
+            self._terms(x, Draw((min(most, count - start),), code, generator))
             for start in range(0, count, most)
         ]
         return ElboTerms(*(torch.cat(each) for each in zip(*parts, strict=True)))
 
-    def _terms(
-        self, x: Tensor, code: Tensor, count: int, generator: torch.Generator | None
-    ) -> ElboTerms:
-        z, log_q = self._posterior(x, code, count, generator)
+    def _terms(self, x: Tensor, draw: Draw) -> ElboTerms:
+        z, log_q = self._posterior(x, draw)
         return ElboTerms(self._log_likelihood(x, z), log_q - self.prior._log_prob(z, None))
 
     # -- parts -----------------------------------------------------------------------------------
 
-    def _posterior(
-        self, x: Tensor, code: Tensor, n: SampleShape, generator: torch.Generator | None
-    ) -> tuple[Tensor, Tensor]:
-        """Draws of z (n, *batch, *latent) and log q(z | x) (n, *batch)."""
-        return self.flow.rsample_and_log_prob(n, code, seed=generator)
+    def _posterior(self, x: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
+        """z (*draw.batch, *latent) and log q(z | x) (*draw.batch), at the codes of x."""
+        return self.flow._rsample_and_log_prob(draw)
 
     def _code(self, x: Tensor) -> Tensor:
         """The encoder's output (*batch, width)."""
@@ -276,8 +272,7 @@ class FlowVAE(Model):
         """
         with torch.no_grad():
             point, _ = self._check_pair(x, None)
-            generator = as_generator(seed, self.like.device)
-            z, _ = self._posterior(point, self._code(point), n, generator)
+            z, _ = self._posterior(point, self.flow._draw(n, self._code(point), seed))
             return like_input(z, x)
 
     def decode(self, z: ArrayLike) -> Any:
@@ -364,13 +359,7 @@ class FlowVAE(Model):
     def _rsample_and_log_prob(self, draw: Draw) -> tuple[Tensor, Tensor]:
         # a new draw of the posterior: the z behind the sample would make an upper bound
         x = self._rsample(draw)
-
-        bound = partial(
-            self._reduced,
-            reduce=_log_mean_weight,
-            generator=draw.generator,
-            size=draw.chunk_size,
-        )
+        bound = partial(self._reduced, reduce=_log_mean_weight, generator=draw.generator)
         (log_prob,) = draw.by_chunks(bound, x, len(self.event_shape))
         return x, log_prob
 
