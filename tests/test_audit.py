@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from typing import Any
+from dataclasses import replace
 
 import pytest
 import torch
@@ -14,6 +14,7 @@ import diffeo
 from diffeo.audit import Check, Report, check_flow, check_transform, perturbed
 from diffeo.bases import StandardNormal
 from diffeo.density import Density
+from diffeo.draw import Draw
 from diffeo.errors import AuditError
 from diffeo.transform import Transform
 from diffeo.transforms import Coupling, Elementwise
@@ -195,8 +196,8 @@ def test_a_right_density_integrates_to_one() -> None:
 class WrongSampleDensity(StandardNormal):
     """As torchflows 1.2.1: the log-density that comes with samples has a wrong term."""
 
-    def _rsample_and_log_prob(self, *arguments: Any) -> Pair:
-        x, log_prob = super()._rsample_and_log_prob(*arguments)
+    def _rsample_and_log_prob(self, draw: Draw) -> Pair:
+        x, log_prob = super()._rsample_and_log_prob(draw)
         return x, -log_prob
 
 
@@ -206,13 +207,13 @@ class NaNOutside(StandardNormal):
 
 
 class SameNoise(StandardNormal):
-    def _rsample(self, shape: Any, context: Any, generator: Any) -> Tensor:
-        return super()._rsample(shape, context, torch.Generator().manual_seed(0))
+    def _rsample(self, draw: Draw) -> Tensor:
+        return super()._rsample(replace(draw, generator=torch.Generator().manual_seed(0)))
 
 
 class NoGradient(diffeo.bases.DiagonalNormal):
-    def _rsample(self, shape: Any, context: Any, generator: Any) -> Tensor:
-        return super()._rsample(shape, context, generator).detach()
+    def _rsample(self, draw: Draw) -> Tensor:
+        return super()._rsample(draw).detach()
 
 
 class FixedDtype(StandardNormal):
@@ -222,8 +223,8 @@ class FixedDtype(StandardNormal):
         super().__init__(features)
         self.loc = torch.zeros(features)
 
-    def _rsample(self, shape: Any, context: Any, generator: Any) -> Tensor:
-        return super()._rsample(shape, context, generator).to(self.loc) + self.loc
+    def _rsample(self, draw: Draw) -> Tensor:
+        return super()._rsample(draw).to(self.loc) + self.loc
 
 
 @pytest.mark.parametrize(

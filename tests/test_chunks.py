@@ -187,6 +187,7 @@ def wraps(layer: Counted) -> dict[str, Density]:
     return {
         "flow": inner,
         "base": diffeo.Flow(inner, still),
+        "product": bases.Product(inner),
         "mixture": diffeo.Mixture(inner),
         "surjective": diffeo.SurjectiveFlow(bases.StandardNormal(2), layer),
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import operator
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -15,8 +16,8 @@ from diffeo.arrays import ArrayLike, is_tensor_like, like_input, to_tensor
 from diffeo.checks import check_batch, check_context
 from diffeo.chunks import SMALL, by_chunks, checked_chunk_size, rows_at_once
 from diffeo.described import Described
+from diffeo.draw import Draw
 from diffeo.errors import ShapeError
-from diffeo.overrides import is_latest
 from diffeo.supports import Real, Support
 from diffeo.transform import Exactness
 
@@ -42,11 +43,6 @@ def _as_shape(n: SampleShape) -> tuple[int, ...]:
     if any(size < 0 for size in shape):
         raise ShapeError(f"the number of samples must be >= 0, got {n!r}")
     return shape
-
-
-def _whole(draw: Any) -> Any:
-    """``draw`` for the place of one that takes a chunk size as well."""
-    return lambda shape, context, generator, _: draw(shape, context, generator)
 
 
 class Density(Described, nn.Module, ABC):
@@ -84,38 +80,13 @@ class Density(Described, nn.Module, ABC):
         """log p(x | context): x (*batch, *event), context (*batch, width) -> (*batch)."""
 
     @abstractmethod
-    def _rsample(
-        self, shape: tuple[int, ...], context: Tensor | None, generator: torch.Generator | None
-    ) -> Tensor:
-        """Samples (*shape, *context_batch, *event)."""
+    def _rsample(self, draw: Draw) -> Tensor:
+        """Samples (*draw.batch, *event); ``draw.chunk_size`` matters to wide layers only."""
 
-    def _rsample_and_log_prob(
-        self, shape: tuple[int, ...], context: Tensor | None, generator: torch.Generator | None
-    ) -> tuple[Tensor, Tensor]:
-        x = self._rsample(shape, context, generator)
-        return x, self._log_prob(x, context)
-
-    def _chunked_rsample(
-        self,
-        shape: tuple[int, ...],
-        context: Tensor | None,
-        generator: torch.Generator | None,
-        size: int | None,
-    ) -> Tensor:
-        """``_rsample``; a density with wide layers pushes ``size`` rows at a time through them."""
-        return self._rsample(shape, context, generator)
-
-    def _chunked_rsample_and_log_prob(
-        self,
-        shape: tuple[int, ...],
-        context: Tensor | None,
-        generator: torch.Generator | None,
-        size: int | None,
-    ) -> tuple[Tensor, Tensor]:
-        if size is None:
-            return self._rsample_and_log_prob(shape, context, generator)
-        x = self._chunked_rsample(shape, context, generator, size)
-        return x, by_chunks(self._log_prob, size, x, context, len(self.event_shape))
+    def _rsample_and_log_prob(self, draw: Draw) -> tuple[Tensor, Tensor]:
+        """The samples of ``_rsample``, and their log-densities (*draw.batch)."""
+        x = self._rsample(draw)
+        return x, draw.by_chunks(self._log_prob, x, len(self.event_shape))
 
     def extra_repr(self) -> str:
         return f"log_prob: {self.exactness}"
@@ -229,11 +200,8 @@ class Density(Described, nn.Module, ABC):
             ValueError: ``chunk_size`` is not a whole number of at least 1.
         """
         with torch.no_grad():
-            draw = self._chunked_rsample
-            if not is_latest(type(self), "_chunked_rsample", "_rsample"):
-                draw = _whole(self._rsample)
-            x = self._draw_chunked(draw, n, context, seed, chunk_size)
-            return like_input(x, context)
+            draw = self._chunked_draw(n, context, seed, chunk_size)
+            return like_input(self._rsample(draw), context)
 
     def rsample(
         self, n: SampleShape = (), context: Tensor | None = None, *, seed: Seed = None
@@ -245,8 +213,7 @@ class Density(Described, nn.Module, ABC):
             TypeError: a density whose samples cannot be reparameterised.
         """
         self._require_rsample()
-        samples: Tensor = self._draw(self._rsample, n, context, seed)
-        return samples
+        return self._rsample(self._draw(n, context, seed))
 
     def sample_and_log_prob(
         self,
@@ -258,10 +225,8 @@ class Density(Described, nn.Module, ABC):
     ) -> tuple[Any, Any]:
         """Samples and their log-densities (n, *context_batch), without gradient; as ``sample``."""
         with torch.no_grad():
-            draw = self._chunked_rsample_and_log_prob
-            if not is_latest(type(self), draw.__name__, "_rsample_and_log_prob"):
-                draw = _whole(self._rsample_and_log_prob)
-            x, log_prob = self._draw_chunked(draw, n, context, seed, chunk_size)
+            draw = self._chunked_draw(n, context, seed, chunk_size)
+            x, log_prob = self._rsample_and_log_prob(draw)
             return like_input(x, context), like_input(log_prob, context)
 
     def rsample_and_log_prob(
@@ -269,27 +234,20 @@ class Density(Described, nn.Module, ABC):
     ) -> tuple[Tensor, Tensor]:
         """Samples and their log-densities (n, *context_batch), with gradient; as ``rsample``."""
         self._require_rsample()
-        x, log_prob = self._draw(self._rsample_and_log_prob, n, context, seed)
-        return x, log_prob
+        return self._rsample_and_log_prob(self._draw(n, context, seed))
 
-    def _draw(self, draw: Any, n: SampleShape, context: ArrayLike | None, seed: Seed) -> Any:
+    def _draw(self, n: SampleShape, context: ArrayLike | None, seed: Seed) -> Draw:
         generator = as_generator(seed, self.like.device)
-        return draw(_as_shape(n), self._check_context(context), generator)
+        return Draw(_as_shape(n), self._check_context(context), generator)
 
-    def _draw_chunked(
-        self,
-        draw: Any,
-        n: SampleShape,
-        context: ArrayLike | None,
-        seed: Seed,
-        chunk_size: int | None,
-    ) -> Any:
+    def _chunked_draw(
+        self, n: SampleShape, context: ArrayLike | None, seed: Seed, chunk_size: int | None
+    ) -> Draw:
         size = checked_chunk_size(chunk_size)
-        shape, given = _as_shape(n), self._check_context(context)
+        draw = self._draw(n, context, seed)
         if size is None:
-            contexts = () if given is None else given.shape[:-1]
-            size = self._rows_at_once(math.prod((*shape, *contexts, *self.event_shape)))
-        return draw(shape, given, as_generator(seed, self.like.device), size)
+            size = self._rows_at_once(math.prod((*draw.batch, *self.event_shape)))
+        return replace(draw, chunk_size=size)
 
     def _require_rsample(self) -> None:
         if not self.has_rsample:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from diffeo import kernels
 from diffeo.chunks import by_chunks
 from diffeo.density import Density
+from diffeo.draw import Draw
 from diffeo.errors import ShapeError
 from diffeo.model import Model
 from diffeo.nets import StandardizeContext
@@ -105,38 +106,16 @@ class Flow(Model):
         outside = -torch.inf - size.sum(axes)
         return torch.where(inside, self.base._log_prob(z, context) + ladj, outside)
 
-    def _rsample(
-        self, shape: tuple[int, ...], context: Tensor | None, generator: torch.Generator | None
-    ) -> Tensor:
-        return self._chunked_rsample(shape, context, generator, None)
-
-    def _rsample_and_log_prob(
-        self, shape: tuple[int, ...], context: Tensor | None, generator: torch.Generator | None
-    ) -> tuple[Tensor, Tensor]:
-        return self._chunked_rsample_and_log_prob(shape, context, generator, None)
-
-    def _chunked_rsample(
-        self,
-        shape: tuple[int, ...],
-        context: Tensor | None,
-        generator: torch.Generator | None,
-        size: int | None,
-    ) -> Tensor:
-        context = self._embed(context, size)
-        z = self.base._chunked_rsample(shape, context, generator, size)
-        x, _ = by_chunks(self.transform, size, z, context, len(self.base.event_shape))
+    def _rsample(self, draw: Draw) -> Tensor:
+        draw = draw.given(self._embed(draw.context, draw.chunk_size))
+        z = self.base._rsample(draw)
+        x, _ = draw.by_chunks(self.transform, z, len(self.base.event_shape))
         return x
 
-    def _chunked_rsample_and_log_prob(
-        self,
-        shape: tuple[int, ...],
-        context: Tensor | None,
-        generator: torch.Generator | None,
-        size: int | None,
-    ) -> tuple[Tensor, Tensor]:
-        context = self._embed(context, size)
-        z, log_prob = self.base._chunked_rsample_and_log_prob(shape, context, generator, size)
-        x, ladj = by_chunks(self.transform, size, z, context, len(self.base.event_shape))
+    def _rsample_and_log_prob(self, draw: Draw) -> tuple[Tensor, Tensor]:
+        draw = draw.given(self._embed(draw.context, draw.chunk_size))
+        z, log_prob = self.base._rsample_and_log_prob(draw)
+        x, ladj = draw.by_chunks(self.transform, z, len(self.base.event_shape))
         return x, log_prob - ladj
 
     def from_base(self, z: Tensor, context: Tensor | None = None) -> Tensor:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from diffeo.arrays import ArrayLike
+from diffeo.draw import Draw
 from diffeo.errors import ShapeError
 from diffeo.model import Model
 from diffeo.transform import weakest
@@ -73,27 +74,14 @@ class Mixture(Model):
         log_weights = torch.log_softmax(self.logits, dim=0)
         return torch.logsumexp(each + log_weights.reshape(-1, *(1,) * (each.ndim - 1)), dim=0)
 
-    def _rsample(
-        self, shape: tuple[int, ...], context: Tensor | None, generator: torch.Generator | None
-    ) -> Tensor:
-        return self._chunked_rsample(shape, context, generator, None)
-
-    def _chunked_rsample(
-        self,
-        shape: tuple[int, ...],
-        context: Tensor | None,
-        generator: torch.Generator | None,
-        size: int | None,
-    ) -> Tensor:
-        batch = (*shape, *(() if context is None else context.shape[:-1]))
-        chosen = self._choices(math.prod(batch), generator)
-        chosen = chosen.reshape(*batch, *(1,) * len(self.event_shape))
+    def _rsample(self, draw: Draw) -> Tensor:
+        chosen = self._choices(math.prod(draw.batch), draw.generator)
+        chosen = chosen.reshape(*draw.batch, *(1,) * len(self.event_shape))
         # every component draws all: simple, and the seed decides the result whatever was chosen;
         # one after another, so that the draws of only one are held
-        x = self.like.new_empty(*batch, *self.event_shape)
+        x = self.like.new_empty(*draw.batch, *self.event_shape)
         for k, component in enumerate(self.components):
-            drawn = component._chunked_rsample(shape, context, generator, size)  # type: ignore[operator]
-            x = torch.where(chosen == k, drawn, x)
+            x = torch.where(chosen == k, component._rsample(draw), x)  # type: ignore[operator]
         return x
 
     def _choices(self, count: int, generator: torch.Generator | None) -> Tensor:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from diffeo.arrays import ArrayLike, is_tensor_like, like_input
 from diffeo.chunks import by_chunks, checked_chunk_size
 from diffeo.density import Density, Seed, as_generator
+from diffeo.draw import Draw
 from diffeo.errors import ShapeError
 from diffeo.model import Model
 from diffeo.nets import StandardizeContext
@@ -181,39 +182,17 @@ class SurjectiveFlow(Model):
     def _log_prob(self, x: Tensor, context: Tensor | None) -> Tensor:
         return self._one_draw(x, context, None)
 
-    def _rsample(
-        self, shape: tuple[int, ...], context: Tensor | None, generator: torch.Generator | None
-    ) -> Tensor:
-        return self._chunked_rsample(shape, context, generator, None)
-
-    def _chunked_rsample(
-        self,
-        shape: tuple[int, ...],
-        context: Tensor | None,
-        generator: torch.Generator | None,
-        size: int | None,
-    ) -> Tensor:
-        x = self.density._chunked_rsample(shape, context, generator, size)
+    def _rsample(self, draw: Draw) -> Tensor:
+        x = self.density._rsample(draw)
         for layer in self.layers:
-            x = by_chunks(partial(_forward, layer, generator), size, x, context, _ndim(layer))
+            x = draw.by_chunks(partial(_forward, layer, draw.generator), x, _ndim(layer))
         return x
 
-    def _rsample_and_log_prob(
-        self, shape: tuple[int, ...], context: Tensor | None, generator: torch.Generator | None
-    ) -> tuple[Tensor, Tensor]:
-        return self._chunked_rsample_and_log_prob(shape, context, generator, None)
-
-    def _chunked_rsample_and_log_prob(
-        self,
-        shape: tuple[int, ...],
-        context: Tensor | None,
-        generator: torch.Generator | None,
-        size: int | None,
-    ) -> tuple[Tensor, Tensor]:
+    def _rsample_and_log_prob(self, draw: Draw) -> tuple[Tensor, Tensor]:
         # a new draw: the z behind the sample would make an upper bound
-        x = self._chunked_rsample(shape, context, generator, size)
-        draw = partial(self._one_draw, generator=generator)
-        return x, by_chunks(draw, size, x, context, len(self.event_shape))
+        x = self._rsample(draw)
+        bound = partial(self._one_draw, generator=draw.generator)
+        return x, draw.by_chunks(bound, x, len(self.event_shape))
 
     def score(
         self, x: ArrayLike, context: ArrayLike | None = None, *, chunk_size: int | None = None

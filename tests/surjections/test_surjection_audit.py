@@ -100,8 +100,8 @@ class _MinimumOfDraws(diffeo.SurjectiveFlow):
 class _OwnZ(diffeo.SurjectiveFlow):
     """The log_prob of samples by the z behind them: an upper bound on average."""
 
-    def _rsample_and_log_prob(self, shape, context, generator):
-        x, log_prob = super()._rsample_and_log_prob(shape, context, generator)
+    def _rsample_and_log_prob(self, draw):
+        x, log_prob = super()._rsample_and_log_prob(draw)
         return x, log_prob + 0.3
 
 

@@ -38,9 +38,9 @@ class _Given(Density):
     def _log_prob(self, x: Tensor, context: Tensor | None) -> Tensor:
         return self._normal(context).log_prob(x)[..., 0]
 
-    def _rsample(self, shape, context, generator):
-        noise = torch.randn((*shape, *context.shape), generator=generator, dtype=context.dtype)
-        return self._normal(context).mean + math.sqrt(1 - RHO**2) * noise
+    def _rsample(self, draw):
+        noise = draw.normal(self.event_shape, draw.context)
+        return self._normal(draw.context).mean + math.sqrt(1 - RHO**2) * noise
 
 
 class _Constant(Density):
@@ -54,8 +54,8 @@ class _Constant(Density):
     def _log_prob(self, x: Tensor, context: Tensor | None) -> Tensor:
         return torch.zeros_like(x[..., 0])
 
-    def _rsample(self, shape, context, generator):
-        return torch.full((*shape, *context.shape[:-1], 1), self.value, dtype=context.dtype)
+    def _rsample(self, draw):
+        return torch.full((*draw.batch, 1), self.value, dtype=draw.context.dtype)
 
 
 def _below(x: Tensor) -> Tensor:

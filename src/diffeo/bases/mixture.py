@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from diffeo.bases.normal import LOG_2PI, normal_noise
+from diffeo.bases.normal import LOG_2PI
 from diffeo.checks import check_features
 from diffeo.density import Density, Seed, as_generator
+from diffeo.draw import Draw
 from diffeo.nets import MLP
 from diffeo.univariates.bounded import soft_bound
 
@@ -95,11 +96,9 @@ class GaussianMixture(Density):
         each = (-0.5 * (z * z + LOG_2PI) - log_scale).sum(-1)
         return torch.logsumexp(each + log_weights, dim=-1)
 
-    def _rsample(
-        self, shape: tuple[int, ...], context: Tensor | None, generator: torch.Generator | None
-    ) -> Tensor:
-        noise = normal_noise(self, shape, context, generator)
-        log_weights, loc, log_scale = self._parts(context)
+    def _rsample(self, draw: Draw) -> Tensor:
+        noise = draw.normal(self.event_shape, self.like)
+        log_weights, loc, log_scale = self._parts(draw.context)
         mixtures = log_weights[..., 0].numel()
         if noise.numel() == 0:
             return noise
@@ -107,7 +106,7 @@ class GaussianMixture(Density):
             log_weights.exp().reshape(mixtures, -1),
             noise[..., 0].numel() // mixtures,
             replacement=True,
-            generator=generator,
+            generator=draw.generator,
         )
         index = chosen.unsqueeze(-1).expand(-1, -1, noise.shape[-1])
         picked = [

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from diffeo.bases.cholesky import Matrix, packed_cholesky, unpacked, whitened
 from diffeo.checks import check_features
 from diffeo.density import Density
+from diffeo.draw import Draw
 from diffeo.errors import ShapeError
 from diffeo.nets import MLP
 from diffeo.univariates.bounded import soft_bound
@@ -26,23 +27,6 @@ def event(shape: int | tuple[int, ...], part: str) -> tuple[int, ...]:
         return shape
     check_features(part, shape)
     return (shape,)
-
-
-def normal_noise(
-    density: Density,
-    shape: tuple[int, ...],
-    context: Tensor | None,
-    generator: torch.Generator | None,
-) -> Tensor:
-    """Standard normal noise (*shape, *context_batch, *event)."""
-    batch = () if context is None else tuple(context.shape[:-1])
-    like = density.like
-    return torch.randn(
-        (*shape, *batch, *density.event_shape),
-        generator=generator,
-        dtype=like.dtype,
-        device=like.device,
-    )
 
 
 def _log_normal(z: Tensor, event_ndim: int) -> Tensor:
@@ -73,10 +57,8 @@ class StandardNormal(Density):
     def _log_prob(self, x: Tensor, context: Tensor | None) -> Tensor:
         return _log_normal(x, len(self.event_shape))
 
-    def _rsample(
-        self, shape: tuple[int, ...], context: Tensor | None, generator: torch.Generator | None
-    ) -> Tensor:
-        return normal_noise(self, shape, context, generator)
+    def _rsample(self, draw: Draw) -> Tensor:
+        return draw.normal(self.event_shape, self.like)
 
 
 class DiagonalNormal(Density):
@@ -140,12 +122,9 @@ class DiagonalNormal(Density):
         z = (x - loc) * torch.exp(-log_scale)
         return _log_normal(z, 1) - log_scale.expand_as(z).sum(-1)
 
-    def _rsample(
-        self, shape: tuple[int, ...], context: Tensor | None, generator: torch.Generator | None
-    ) -> Tensor:
-        loc, log_scale = self._moments(context)
-        noise = normal_noise(self, shape, context, generator)
-        return loc + log_scale.exp() * noise
+    def _rsample(self, draw: Draw) -> Tensor:
+        loc, log_scale = self._moments(draw.context)
+        return loc + log_scale.exp() * draw.normal(self.event_shape, self.like)
 
 
 class MultivariateNormal(Density):
@@ -196,11 +175,9 @@ class MultivariateNormal(Density):
         z, infinite = whitened(x, self.loc, factor)
         return (_log_normal(z, 1) - log_det).masked_fill(infinite, -torch.inf)
 
-    def _rsample(
-        self, shape: tuple[int, ...], context: Tensor | None, generator: torch.Generator | None
-    ) -> Tensor:
+    def _rsample(self, draw: Draw) -> Tensor:
         factor, _ = unpacked(self.factor)
-        return self.loc + normal_noise(self, shape, context, generator) @ factor.t()
+        return self.loc + draw.normal(self.event_shape, self.like) @ factor.t()
 
 
 def per_feature(name: str, value: float | Sequence[float] | Tensor, features: int) -> Tensor:

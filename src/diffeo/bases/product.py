@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from diffeo.density import Density
+from diffeo.draw import Draw
 from diffeo.errors import ShapeError
 from diffeo.supports import Features, parts_of
 from diffeo.transform import weakest
@@ -61,8 +62,5 @@ class Product(Density):
         each = zip(self.factors, parts, strict=True)
         return torch.stack([f._log_prob(part, context) for f, part in each]).sum(0)  # type: ignore[operator]
 
-    def _rsample(
-        self, shape: tuple[int, ...], context: Tensor | None, generator: torch.Generator | None
-    ) -> Tensor:
-        drawn = [f._rsample(shape, context, generator) for f in self.factors]  # type: ignore[operator]
-        return torch.cat(drawn, dim=-1)
+    def _rsample(self, draw: Draw) -> Tensor:
+        return torch.cat([f._rsample(draw) for f in self.factors], dim=-1)  # type: ignore[operator]

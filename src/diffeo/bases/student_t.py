@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from diffeo.bases.cholesky import Matrix, packed_cholesky, unpacked, whitened
-from diffeo.bases.normal import normal_noise, per_feature
+from diffeo.bases.normal import per_feature
 from diffeo.checks import check_features
 from diffeo.density import Density
+from diffeo.draw import Draw
 from diffeo.nets import MLP
 from diffeo.univariates.bounded import soft_bound
 
@@ -86,11 +87,9 @@ class StudentT(Density):
         tail = 2 * torch.log(torch.hypot(torch.ones_like(ratio), ratio))
         return (_log_constant(df, 1) - (df + 1) / 2 * tail).sum(-1)
 
-    def _rsample(
-        self, shape: tuple[int, ...], context: Tensor | None, generator: torch.Generator | None
-    ) -> Tensor:
-        noise = normal_noise(self, shape, context, generator)
-        return noise * _stretch(self.freedom(context).expand_as(noise), generator)
+    def _rsample(self, draw: Draw) -> Tensor:
+        noise = draw.normal(self.event_shape, self.like)
+        return noise * _stretch(self.freedom(draw.context).expand_as(noise), draw.generator)
 
 
 class MultivariateStudentT(Density):
@@ -168,12 +167,10 @@ class MultivariateStudentT(Density):
         log_prob = _log_constant(df, features) - (df + features) / 2 * tail - log_det
         return log_prob.masked_fill(infinite, -torch.inf)
 
-    def _rsample(
-        self, shape: tuple[int, ...], context: Tensor | None, generator: torch.Generator | None
-    ) -> Tensor:
-        noise = normal_noise(self, shape, context, generator)
+    def _rsample(self, draw: Draw) -> Tensor:
+        noise = draw.normal(self.event_shape, self.like)
         factor, _ = unpacked(self.factor)
-        stretch = _stretch(self.freedom().expand_as(noise[..., :1]), generator)
+        stretch = _stretch(self.freedom().expand_as(noise[..., :1]), draw.generator)
         return self.loc + noise @ factor.t() * stretch
 
 

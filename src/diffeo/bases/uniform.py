@@ -10,6 +10,7 @@ from torch import Tensor
 from diffeo.bases.normal import per_feature
 from diffeo.checks import check_features
 from diffeo.density import Density
+from diffeo.draw import Draw
 from diffeo.supports import Features, Interval
 
 __all__ = ["BoxUniform"]
@@ -57,14 +58,6 @@ class BoxUniform(Density):
         value = torch.where(inside, level, -torch.inf)
         return torch.where(x.isnan().any(-1), torch.nan, value)
 
-    def _rsample(
-        self, shape: tuple[int, ...], context: Tensor | None, generator: torch.Generator | None
-    ) -> Tensor:
-        batch = () if context is None else tuple(context.shape[:-1])
-        unit = torch.rand(
-            (*shape, *batch, *self.event_shape),
-            generator=generator,
-            dtype=self.low.dtype,
-            device=self.low.device,
-        )
+    def _rsample(self, draw: Draw) -> Tensor:
+        unit = draw.uniform(self.event_shape, self.like)
         return self.low + (self.high - self.low) * unit

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from diffeo.bases.normal import per_feature
 from diffeo.checks import check_features
 from diffeo.density import Density
+from diffeo.draw import Draw
 from diffeo.supports import torus
 
 __all__ = ["TorusUniform", "VonMises"]
@@ -45,10 +46,8 @@ class TorusUniform(Density):
         level = x.new_full(x.shape[:-1], -x.shape[-1] * math.log(2 * math.pi))
         return _on_torus(self, x, level)
 
-    def _rsample(
-        self, shape: tuple[int, ...], context: Tensor | None, generator: torch.Generator | None
-    ) -> Tensor:
-        return math.pi * (2 * _unit(self, shape, context, generator) - 1)
+    def _rsample(self, draw: Draw) -> Tensor:
+        return math.pi * (2 * draw.uniform(self.event_shape, self.like) - 1)
 
 
 class VonMises(Density):
@@ -115,23 +114,19 @@ class VonMises(Density):
         each = k * fall - torch.log(2 * math.pi * torch.special.i0e(k))
         return _on_torus(self, x, each.sum(-1))
 
-    def _rsample(
-        self, shape: tuple[int, ...], context: Tensor | None, generator: torch.Generator | None
-    ) -> Tensor:
-        angle, waits = self._proposal(shape, context, generator)
+    def _rsample(self, draw: Draw) -> Tensor:
+        angle, waits = self._proposal(draw)
         for _ in range(MOST_ROUNDS):
             if not bool(waits.any()):
                 return self.support.nearest(self.loc + angle)
-            again, rejected = self._proposal(shape, context, generator)
+            again, rejected = self._proposal(draw)
             angle = torch.where(waits, again, angle)
             waits = waits & rejected
         raise RuntimeError(
             f"VonMises: {int(waits.sum())} samples were rejected {MOST_ROUNDS} times"
         )
 
-    def _proposal(
-        self, shape: tuple[int, ...], context: Tensor | None, generator: torch.Generator | None
-    ) -> tuple[Tensor, Tensor]:
+    def _proposal(self, draw: Draw) -> tuple[Tensor, Tensor]:
         """Angles about 0 from a wrapped Cauchy density, and which of them are rejected.
 
         With that density's r = (1 + rho^2) / (2 rho) as Best and Fisher choose it, an angle is
@@ -143,25 +138,12 @@ class VonMises(Density):
         tau = 1 + root
         wide = tau + torch.sqrt(2 * tau)  # 2 k / rho
         gap = 1 + 1 / (root + 2 * k) + torch.sqrt(2 * tau)  # wide - 2 k
-        half_turn = math.pi * (_unit(self, shape, context, generator) - 0.5)
+        half_turn = math.pi * (draw.uniform(self.event_shape, self.like) - 0.5)
         angle = 2 * torch.atan(gap / (wide + 2 * k) * torch.tan(half_turn))
         v = gap * gap / (4 * wide) + 2 * k * torch.sin(angle / 2).square()
         keep = torch.log(v) + 1 - v
         # written so that NaN parameters give NaN samples, not an endless wait
-        return angle, torch.log(_unit(self, shape, context, generator)) > keep
-
-
-def _unit(
-    density: Density,
-    shape: tuple[int, ...],
-    context: Tensor | None,
-    generator: torch.Generator | None,
-) -> Tensor:
-    """Uniform noise (*shape, *context_batch, D) in [0, 1)."""
-    batch = () if context is None else tuple(context.shape[:-1])
-    size = (*shape, *batch, *density.event_shape)
-    like = density.like
-    return torch.rand(size, generator=generator, dtype=like.dtype, device=like.device)
+        return angle, torch.log(draw.uniform(self.event_shape, self.like)) > keep
 
 
 def _on_torus(density: Density, x: Tensor, log_prob: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.func import functional_call
 
 from diffeo.density import Density, Seed, as_generator
+from diffeo.draw import Draw
 from diffeo.objectives.target import slope
 from diffeo.transform import Transform
 
@@ -68,7 +69,7 @@ def _path(density: Density, n: int, context: Tensor | None, seed: Seed) -> Drawn
         return _standard(density, n, context, seed)
     density._require_rsample()
     given = density._embed(density._check_context(context))  # type: ignore[operator]
-    z = base._rsample((n,), given, as_generator(seed, density.like.device))
+    z = base._rsample(Draw((n,), given, as_generator(seed, density.like.device)))
     # gradients below are those at a fixed parameter, also where z depends on one
     if not z.requires_grad:
         z.requires_grad_()

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from diffeo.checks import check_batch
 from diffeo.density import Density
+from diffeo.draw import Draw
 from diffeo.errors import ShapeError
 from diffeo.supports import Features, Real, Support
 from diffeo.supports.discrete import Categories
@@ -110,7 +111,7 @@ class Argmax(Surjection):
         generator: torch.Generator | None = None,
     ) -> tuple[Tensor, Tensor]:
         x = check_batch(self, x, context, self.out_shape, self.context)
-        w, log_q = self.proposal._rsample_and_log_prob((), self._seen(x, context), generator)
+        w, log_q = self.proposal._rsample_and_log_prob(Draw((), self._seen(x, context), generator))
         contribution = -log_q
         groups, start = [], 0
         for i, support in enumerate(self.supports):

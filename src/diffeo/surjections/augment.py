@@ -9,6 +9,7 @@ from torch import Tensor
 
 from diffeo.checks import check_batch, check_features
 from diffeo.density import Density
+from diffeo.draw import Draw
 from diffeo.surjections.proposal import initialize, logistic, matching
 from diffeo.surjections.rows import with_context
 from diffeo.surjections.surjection import Surjection
@@ -91,7 +92,7 @@ class Augment(Surjection):
         generator: torch.Generator | None = None,
     ) -> tuple[Tensor, Tensor]:
         x = check_batch(self, x, context, self.out_shape, self.context)
-        a, log_q = self.proposal._rsample_and_log_prob((), self._seen(x, context), generator)
+        a, log_q = self.proposal._rsample_and_log_prob(Draw((), self._seen(x, context), generator))
         return torch.cat([x, a], dim=-1), -log_q
 
     def initialize(self, x: Tensor, context: Tensor | None = None) -> None:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from diffeo.checks import check_batch
 from diffeo.density import Density
+from diffeo.draw import Draw
 from diffeo.errors import ShapeError
 from diffeo.supports import Features, Interval, Positive, Real, Support
 from diffeo.supports.discrete import Integers
@@ -197,7 +198,7 @@ class VariationalDequantization(_Dequantization):
     def _fractions(
         self, x: Tensor, context: Tensor | None, generator: torch.Generator | None
     ) -> tuple[Tensor, Tensor]:
-        return self.proposal._rsample_and_log_prob((), self._seen(x, context), generator)
+        return self.proposal._rsample_and_log_prob(Draw((), self._seen(x, context), generator))
 
     def initialize(self, x: Tensor, context: Tensor | None = None) -> None:
         initialize(self.proposal, self._seen(x, context))

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from diffeo.bases import BoxUniform, StandardNormal
 from diffeo.density import Density
+from diffeo.draw import Draw
 from diffeo.errors import ShapeError
 from diffeo.nets import StandardizeContext
 from diffeo.nets.layers import compress
@@ -42,17 +43,13 @@ class Proposal(Density):
         z, ladj = self.transform.inverse(x, self._seen(context))
         return self.base._log_prob(z, None) + ladj
 
-    def _rsample(
-        self, shape: tuple[int, ...], context: Tensor | None, generator: torch.Generator | None
-    ) -> Tensor:
-        x, _ = self._rsample_and_log_prob(shape, context, generator)
-        return x
+    def _rsample(self, draw: Draw) -> Tensor:
+        return self._rsample_and_log_prob(draw)[0]
 
-    def _rsample_and_log_prob(
-        self, shape: tuple[int, ...], context: Tensor | None, generator: torch.Generator | None
-    ) -> tuple[Tensor, Tensor]:
-        z, log_prob = self.base._rsample_and_log_prob(shape, context, generator)
-        x, ladj = self.transform(z, self._seen(context))
+    def _rsample_and_log_prob(self, draw: Draw) -> tuple[Tensor, Tensor]:
+        draw = draw.given(self._seen(draw.context))
+        z, log_prob = self.base._rsample_and_log_prob(draw)
+        x, ladj = draw.by_chunks(self.transform, z, len(self.base.event_shape))
         return x, log_prob - ladj
 
     def initialize(self, x: Tensor, context: Tensor) -> None:
@@ -111,4 +108,4 @@ def initialize(density: Density, context: Tensor, x: Tensor | None = None) -> No
     act = getattr(density, "initialize", None)
     if act is not None:
         generator = torch.Generator(context.device).manual_seed(0)
-        act(density._rsample((), context, generator) if x is None else x, context)
+        act(density._rsample(Draw((), context, generator)) if x is None else x, context)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from diffeo.checks import check_batch, check_features
 from diffeo.density import Density
+from diffeo.draw import Draw
 from diffeo.errors import ShapeError
 from diffeo.surjections.proposal import initialize, matching, on_reals
 from diffeo.surjections.rows import with_context
@@ -103,7 +104,7 @@ class Slice(Surjection):
         generator: torch.Generator | None = None,
     ) -> Tensor:
         z = check_batch(self, z, context, self.in_shape, self.context)
-        drawn = self.density._rsample((), self._seen(z, context), generator)
+        drawn = self.density._rsample(Draw((), self._seen(z, context), generator))
         return torch.cat([z, drawn], dim=-1).index_select(-1, self.restore)
 
     def inverse(
