@@ -1,0 +1,196 @@
+"""Where a fit starts: a normal approximation at each mode that climbers find."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from diffeo.errors import TargetError
+from diffeo.inference.gaussian import Gaussian
+from diffeo.inference.pathfinder import Paths, elbos, pathfinder
+from diffeo.inference.score_matching import match_scores
+from diffeo.inference.target import Target
+
+__all__ = ["Start", "find_start"]
+
+CLIMBERS = 20
+ROUNDS = 10
+MOST_MODES = 24
+ITERATIONS = 200
+# nats: modes of lower ELBOs are not worth a component
+DEPTH = 15.0
+# standard deviations between the summits of two modes
+APART = 3.0
+# share of the mass below which a mode is dropped
+LEAST = 1e-3
+
+
+@dataclass(frozen=True)
+class Start:
+    """Normals at the modes, mixed.
+
+    Attributes:
+        normals: of batch (modes).
+        log_weights: of the mixture (modes).
+    """
+
+    normals: Gaussian
+    log_weights: Tensor
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """Log-densities (n) of the mixture at points (n, dim)."""
+        return torch.logsumexp(self.responsibilities(x), -1)
+
+    def responsibilities(self, x: Tensor) -> Tensor:
+        """Log of weight times density (n, modes) of each component."""
+        return self.normals.log_prob(x.unsqueeze(-2)) + self.log_weights
+
+    def frame(self) -> Gaussian:
+        """The normal of the mixture's mean and covariance."""
+        weights = self.log_weights.exp()
+        mean = weights @ self.normals.mean
+        between = self.normals.mean - mean
+        covariance = (weights[:, None, None] * self.normals.covariance).sum(0)
+        covariance = covariance + (weights[:, None] * between).mT @ between
+        return Gaussian(mean, torch.linalg.cholesky(covariance))
+
+
+def find_start(target: Target, generator: torch.Generator) -> Start:
+    """Climb from random points; match a normal to the target at each mode; weigh them.
+
+    Raises:
+        TargetError: the log-density is finite nowhere, does not depend on a coordinate, or has no
+            finite integral.
+    """
+    paths = pathfinder(
+        target, _first_points(target, generator), iterations=ITERATIONS, generator=generator
+    )
+    if not bool(paths.elbo.isfinite().any()):
+        raise TargetError(
+            "no normal approximation has a finite ELBO: the log-density is -inf or NaN near all of "
+            f"the points reached, such as {target.describe(paths.end[:1])}; "
+            "check the supports of the parameters"
+        )
+    best = int(paths.elbo.argmax())
+    found = [_refined(target, paths.normal[best], generator)]
+    summits = [paths.end[best]]
+    for _ in range(ROUNDS):
+        before = len(found)
+        _add_modes(target, paths, found, summits, generator)
+        if len(found) == before or len(found) >= MOST_MODES:
+            break
+        wide = _weighted(target, found, generator).frame()
+        noise = torch.randn((CLIMBERS, target.dim), generator=generator, dtype=wide.mean.dtype)
+        points = wide.at(1.5 * noise)
+        points = points[target.log_prob(points).isfinite()]
+        paths = pathfinder(target, points, iterations=ITERATIONS, generator=generator)
+    return _weighted(target, found, generator)
+
+
+def _first_points(target: Target, generator: torch.Generator) -> Tensor:
+    """Points (CLIMBERS, dim) where the density is not zero."""
+    kept: list[Tensor] = []
+    width = 2.0
+    for _ in range(20):
+        shape = (CLIMBERS, target.dim)
+        tried = (2 * torch.rand(shape, generator=generator, dtype=torch.float64) - 1) * width
+        tried = tried.to(target.dtype)
+        value, gradient = target.value_and_gradient(tried)
+        usable = value.isfinite() & gradient.isfinite().all(-1)
+        if not kept:
+            _check_dependence(target, tried, value, gradient)
+        kept.append(tried[usable])
+        if sum(map(len, kept)) >= CLIMBERS:
+            break
+        width /= 1.5
+    points = torch.cat(kept)[:CLIMBERS]
+    if not len(points):
+        raise TargetError(
+            f"log_prob is -inf or NaN at all {20 * CLIMBERS} points tried, such as "
+            f"{target.describe(tried)}; check the supports of the parameters and the data"
+        )
+    return points.double()
+
+
+def _check_dependence(target: Target, z: Tensor, value: Tensor, gradient: Tensor) -> None:
+    """Raise where a coordinate has no influence at any point."""
+    finite = value.isfinite()
+    if not bool(finite.any()):
+        return
+    idle = (gradient[finite] == 0).all(0)
+    if bool(idle.any()):
+        which = idle.nonzero().squeeze(-1).tolist()
+        raise TargetError(
+            f"log_prob does not depend on coordinates {which} of the {target.dim} unconstrained "
+            f"ones ({', '.join(target.shapes)}): the posterior is improper there; give every "
+            f"parameter a prior"
+        )
+
+
+def _add_modes(
+    target: Target,
+    paths: Paths,
+    found: list[Gaussian],
+    summits: list[Tensor],
+    generator: torch.Generator,
+) -> None:
+    """A refined normal for each summit that is none of those known."""
+    highest = max(float(paths.elbo.max()), -torch.inf)
+    for i in paths.elbo.argsort(descending=True).tolist():
+        normal = paths.normal[i]
+        if not paths.settled[i] or paths.elbo[i] < highest - DEPTH or len(found) >= MOST_MODES:
+            continue
+        known = any(_same(normal, paths.end[i], each, end) for each, end in zip(found, summits))
+        if known:
+            continue
+        refined = _refined(target, normal, generator)
+        near = any(_same(refined, refined.mean, each, each.mean) for each in found)
+        if near:
+            continue
+        found.append(refined)
+        summits.append(paths.end[i])
+
+
+def _same(a: Gaussian, at: Tensor, b: Gaussian, end: Tensor) -> bool:
+    """Whether two summits lie within each other's normals."""
+    away = torch.minimum(
+        (a.noise(end) - a.noise(at)).norm(), (b.noise(at) - b.noise(end)).norm()
+    )
+    return float(away) < APART
+
+
+def _refined(target: Target, normal: Gaussian, generator: torch.Generator) -> Gaussian:
+    """The normal after score matching, where that has the larger ELBO."""
+    batch = max(32, min(2 * target.dim, 256))
+    matched = match_scores(target, normal, steps=60, batch=batch, generator=generator)
+    before = elbos(target, normal, 500, generator)
+    after = elbos(target, matched, 500, generator)
+    return matched if float(after) > float(before) else normal
+
+
+def _weighted(target: Target, found: list[Gaussian], generator: torch.Generator) -> Start:
+    """The normals with the share of the mass at each, by importance sampling from all."""
+    normals = Gaussian(
+        torch.stack([n.mean for n in found]), torch.stack([n.scale_tril for n in found])
+    )
+    equal = torch.full((len(found),), 1 / len(found), dtype=normals.mean.dtype).log()
+    start = Start(normals, equal)
+    if len(found) == 1:
+        return start
+    noise = torch.randn((1000, *normals.mean.shape), generator=generator, dtype=equal.dtype)
+    x = normals.at(noise).reshape(-1, target.dim)
+    with torch.no_grad():
+        log_p = target.log_prob(x)
+    for _ in range(20):
+        joint = start.responsibilities(x)
+        log_q = torch.logsumexp(joint, -1)
+        # the draws came from equal shares
+        proposal = torch.logsumexp(normals.log_prob(x.unsqueeze(-2)) + equal, -1)
+        weights = torch.softmax(log_p - proposal, 0)
+        share = weights @ (joint - log_q.unsqueeze(-1)).exp()
+        start = Start(normals, share.clamp(min=1e-30).log())
+    kept = start.log_weights > torch.tensor(LEAST).log()
+    log_weights = start.log_weights[kept]
+    return Start(normals[kept], log_weights - torch.logsumexp(log_weights, 0))
