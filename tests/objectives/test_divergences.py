@@ -115,6 +115,30 @@ def test_renyi_has_the_elbo_and_iwae_as_its_limits() -> None:
         torch.testing.assert_close(*same, atol=1e-7, rtol=0)
 
 
+@pytest.mark.parametrize("log_z", [-1e4, 1e4])
+def test_a_far_log_z_shifts_bounds_and_leaves_divergences(log_z: float) -> None:
+    """Where p / q itself leaves the range of numbers."""
+
+    def far(x: Tensor) -> Tensor:
+        return target(x) + log_z
+
+    q = normal()
+    for alpha in (0.0, 0.5, 1.0, 2.0):
+        pair = (renyi(q, p, alpha=alpha, seed=0) for p in (far, target))
+        shifted, bound = (float(loss.detach()) for loss in pair)
+        assert shifted == pytest.approx(bound - log_z, abs=1e-6)
+    for alpha in (-0.5, 0.0, 0.5, 1.0, 2.0):
+        pair = (alpha_divergence(q, p, alpha=alpha, seed=0) for p in (far, target))
+        torch.testing.assert_close(*pair, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("alpha", [1 - 1e-7, 1 + 1e-7])
+def test_no_digits_are_lost_near_the_elbo_in_float32(alpha: float) -> None:
+    q = normal().float()
+    near, elbo = (float(renyi(q, target, alpha=a, seed=0).detach()) for a in (alpha, 1.0))
+    assert near == pytest.approx(elbo, abs=1e-5)
+
+
 def test_fisher_divergence_of_normals_with_draws_held_fixed() -> None:
     slopes = 1 / SCALE**2 - 1 / WIDTH**2
     shift = (LOC - MEAN) / SCALE**2

@@ -157,10 +157,12 @@ def test_path_is_sticking_without_the_inverse(kind: str) -> None:
     assert float(path.abs().max()) > 1e-3
 
 
-def test_path_is_sticking_with_a_context_and_a_predicted_base() -> None:
+def test_path_is_sticking_with_an_embedded_context_and_a_predicted_base() -> None:
     flow = diffeo.Flow(
-        DiagonalNormal(2, context=1, hidden=(8,)),
-        diffeo.RealNVP(2, context=1, layers=2, hidden=(8,), seed=0).transform,
+        DiagonalNormal(2, context=2, hidden=(8,)),
+        diffeo.RealNVP(2, context=2, layers=2, hidden=(8,), seed=0).transform,
+        torch.nn.Linear(1, 2),
+        context=1,
     )
     flow = perturbed(flow).double()
     context = torch.tensor([[0.3], [-0.6]], dtype=torch.float64, requires_grad=True)

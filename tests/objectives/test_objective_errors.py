@@ -214,4 +214,12 @@ def test_fisher_on_the_simplex_is_that_of_its_coordinates() -> None:
     def other(x: Tensor) -> Tensor:
         return dirichlet(x) + 5 * (x.sum(-1) - 1)
 
-    torch.testing.assert_close(fisher(flow, dirichlet, seed=0), fisher(flow, other, seed=0))
+    loss = fisher(flow, dirichlet, seed=0)
+    torch.testing.assert_close(loss, fisher(flow, other, seed=0))
+
+
+def test_fisher_on_correlations_without_gradients_gives_the_same_number() -> None:
+    flow = diffeo.RealNVP(9, supports=[diffeo.corr_cholesky(3)], layers=2, hidden=(8,), seed=0)
+    loss = fisher(flow, _squares, seed=0)
+    with torch.no_grad():
+        torch.testing.assert_close(fisher(flow, _squares, seed=0), loss.detach())

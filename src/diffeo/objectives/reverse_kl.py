@@ -33,9 +33,9 @@ def reverse_kl(
       that get no gradient. Unbiased; its variance is 0 at q = p, but may be the larger one far from
       it. One forward and one inverse pass.
     - "path": the same number and gradient as "sticking", from the forward pass alone, for flows
-      whose inverse is dear (planar, Sylvester, IAF) and events of a moderate number D of reals:
-      grad_x log q = J^-T grad_z (log b(z) - ladj(z)), J the Jacobian of z -> x. One forward pass,
-      D + 1 backward ones, n solves of D x D.
+      whose inverse is found numerically (planar, Sylvester) and events of a moderate number D of
+      reals: grad_x log q = J^-T grad_z (log b(z) - ladj(z)), J the Jacobian of z -> x. One forward
+      pass, D + 1 backward ones, n solves of D x D: more than a closed inverse costs.
 
     Each costs n values of the target with gradient.
 

@@ -44,7 +44,7 @@ def target_values(target: LogDensity, x: Tensor, density: Density) -> Tensor:
             f"event, e.g. .sum(-1)"
         )
     # without this, an objective would be minimised as if the target were flat
-    if x.requires_grad and torch.is_grad_enabled() and not values.requires_grad:
+    if x.requires_grad and not values.requires_grad:
         raise TypeError(
             f"the values of the target {name!r} carry no gradient to its argument; compute them "
             f"from it by torch operations (a flat target: add 0 * x.sum(-1))"
