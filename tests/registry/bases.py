@@ -50,6 +50,13 @@ DENSITIES: list[Entry] = [
         lambda d, c: bases.MultivariateStudentT(d, 3.0, learned=True),
     ),
     Entry(
+        "MultivariateNormalMixture",
+        (bases.MultivariateNormalMixture,),
+        lambda d, c: bases.MultivariateNormalMixture(
+            [[-1.0] * d, [1.5] * d], (torch.eye(d) + 0.5 * torch.ones(d, d).tril(-1)).repeat(2, 1, 1)
+        ),
+    ),
+    Entry(
         "GaussianMixture",
         (bases.GaussianMixture,),
         lambda d, c: bases.GaussianMixture(d, 4, context=c, hidden=HIDDEN),

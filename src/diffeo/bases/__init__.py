@@ -2,6 +2,7 @@
 
 from diffeo.bases.mixture import GaussianMixture
 from diffeo.bases.normal import DiagonalNormal, MultivariateNormal, StandardNormal
+from diffeo.bases.normal_mixture import MultivariateNormalMixture
 from diffeo.bases.product import Product
 from diffeo.bases.student_t import MultivariateStudentT, StudentT
 from diffeo.bases.uniform import BoxUniform
@@ -12,6 +13,7 @@ __all__ = [
     "DiagonalNormal",
     "GaussianMixture",
     "MultivariateNormal",
+    "MultivariateNormalMixture",
     "MultivariateStudentT",
     "Product",
     "StandardNormal",
