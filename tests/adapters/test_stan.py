@@ -297,6 +297,14 @@ def test_a_syntax_error_comes_with_its_place(tmp_path):
 
 
 @needs_httpstan
+def test_an_included_file_is_looked_for_beside_the_program(tmp_path):
+    (tmp_path / "part.stan").write_text("parameters {\n  real mu\n}")
+    (tmp_path / "whole.stan").write_text("#include part.stan\nmodel { }")
+    with pytest.raises(TargetError, match=r"part\.stan', line 3.*included from"):
+        StanTarget(tmp_path / "whole.stan")
+
+
+@needs_httpstan
 def test_without_a_compiler(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CXX", raising=False)
