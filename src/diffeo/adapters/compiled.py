@@ -47,7 +47,7 @@ class CompiledTarget(GradientTarget):
             raise TargetError(f"the target takes points (*batch, {self.dim}), got {tuple(z.shape)}")
         named = self._named(_array(z.reshape(-1, self.dim), self.dtype))
         return {
-            name: _tensor(value, z).reshape(*z.shape[:-1], *value.shape[1:])
+            name: _tensor(value, z).reshape((*z.shape[:-1], *value.shape[1:]))
             for name, value in named.items()
         }
 

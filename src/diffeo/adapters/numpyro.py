@@ -48,24 +48,25 @@ class NumPyroTarget(CompiledTarget):
             raise TargetError(f"NumPyroTarget takes a NumPyro model, got {model!r:.60}")
         seeded = numpyro.handlers.seed(model, 0)
         start = _start(numpyro, seeded, args, kwargs)
-        flat, unravel = flatten.ravel_pytree(start)
+        # a list, because jax would sort the names of a dictionary
+        flat, unravel = flatten.ravel_pytree(list(start.values()))
+
+        def sites(z: Any) -> dict[str, Any]:
+            return dict(zip(start, unravel(z), strict=True))
 
         def log_prob(z: Any) -> Any:
-            return -util.potential_energy(seeded, args, kwargs, unravel(z))
+            return -util.potential_energy(seeded, args, kwargs, sites(z))
 
         def named(z: Any) -> Any:
-            found = util.constrain_fn(seeded, args, kwargs, unravel(z), return_deterministic=True)
-            # jax sorts dictionaries: back into the order of the model
-            return {name: found[name] for name in found}
+            return util.constrain_fn(seeded, args, kwargs, sites(z), return_deterministic=True)
 
         super().__init__(flat.size, torch.float64 if flat.dtype == "float64" else torch.float32)
-        self._order = list(start)
         self._compiled_value = jax.jit(jax.vmap(log_prob))
         self._compiled_both = jax.jit(jax.vmap(jax.value_and_grad(log_prob)))
         self._compiled_named = jax.jit(jax.vmap(named))
         shapes = jax.eval_shape(named, flat)
-        self._order += [name for name in shapes if name not in start]
-        self.shapes = {name: tuple(shapes[name].shape) for name in self._order}
+        names = [*start, *(name for name in shapes if name not in start)]
+        self.shapes = {name: tuple(shapes[name].shape) for name in names}
 
     def _value(self, z: Any) -> Any:
         return self._compiled_value(z)
@@ -76,7 +77,7 @@ class NumPyroTarget(CompiledTarget):
 
     def _named(self, z: Any) -> dict[str, Any]:
         values = self._compiled_named(z)
-        return {name: values[name] for name in self._order}
+        return {name: values[name] for name in self.shapes}
 
 
 def _start(

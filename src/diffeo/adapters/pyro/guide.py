@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.distributions import biject_to, constraints
 
-from diffeo.adapters.pyro.latents import latent_sites
+from diffeo.adapters.pyro.latents import latent_sites, trace_middle
 from diffeo.bases import StandardNormal
 from diffeo.density import Density
 from diffeo.errors import ShapeError, TargetError, import_extra
@@ -85,11 +85,11 @@ class FlowGuide(_GUIDES.AutoContinuous):  # type: ignore[misc]
         self._pyro_name = f"{type(self).__name__}_{next(self._numbers)}"
         self.flow = flow if isinstance(flow, Density) else None
         self._make = flow
+        # in a tuple, so that a model that is a module does not become a part
+        self._bare = (model,)
 
     def _setup_prototype(self, *args: Any, **kwargs: Any) -> None:
-        poutine = import_extra("pyro.poutine", "pyro")
-        with poutine.block():
-            latent_sites(poutine.trace(self.model).get_trace(*args, **kwargs))
+        latent_sites(trace_middle(self._bare[0], *args, **kwargs))
         super()._setup_prototype(*args, **kwargs)
         start = self._init_loc()
         if self.flow is None:

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.distributions import biject_to
 from torch.utils import _pytree as pytree
 
-from diffeo.adapters.pyro.latents import feasible, latent_sites
+from diffeo.adapters.pyro.latents import latent_sites, trace_middle
 from diffeo.errors import ShapeError, TargetError, import_extra
 from diffeo.inference import Target
 
@@ -58,8 +58,7 @@ class PyroTarget(Target):
         if not callable(model):
             raise TargetError(f"PyroTarget takes a Pyro model, got {model!r:.60}")
         self.model, self._args, self._kwargs = model, args, kwargs
-        poutine = import_extra("pyro.poutine", "pyro")
-        trace = poutine.trace(feasible(model)).get_trace(*args, **kwargs)
+        trace = trace_middle(model, *args, **kwargs)
         start = {
             name: biject_to(site["fn"].support).inv(site["value"].detach())
             for name, site in latent_sites(trace).items()
@@ -105,7 +104,7 @@ class PyroTarget(Target):
         if z.ndim < 1 or z.shape[-1] != self.dim:
             raise ShapeError(f"the target takes points (*batch, {self.dim}), got {tuple(z.shape)}")
         named = self._run_all(z.reshape(-1, self.dim))[1]
-        return {name: v.reshape(*z.shape[:-1], *v.shape[1:]) for name, v in named.items()}
+        return {name: v.reshape((*z.shape[:-1], *v.shape[1:])) for name, v in named.items()}
 
 
 class _At(_MESSENGER):  # type: ignore[misc]
