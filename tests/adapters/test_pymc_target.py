@@ -92,5 +92,11 @@ def test_what_is_no_posterior_is_refused():
         pm.Normal("y", 0.0, 1.0, observed=1.0)
     with pytest.raises(TargetError, match="no free variables"):
         PyMCTarget(empty)
+    with pm.Model() as random:
+        mu = pm.Normal("mu")
+        rows = pm.Minibatch(Y, batch_size=4)
+        pm.Normal("y", mu, 1.0, observed=rows, total_size=len(Y))
+    with pytest.raises(TargetError, match=r"itself random, as with pm\.Minibatch"):
+        PyMCTarget(random)
     with pytest.raises(TargetError, match=r"takes a .*Model, got 3"):
         PyMCTarget(3)

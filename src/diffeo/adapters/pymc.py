@@ -32,7 +32,7 @@ class PyMCTarget(CompiledTarget):
     Raises:
         MissingExtraError: PyMC is not installed.
         TargetError: something other than a model, one without free variables, or with discrete
-            ones.
+            ones, or with minibatches.
 
     Reference: "PyMC: a modern, and comprehensive probabilistic programming framework in Python",
     Abril-Pla et al., 2023, doi:10.7717/peerj-cs.1516.
@@ -46,9 +46,10 @@ class PyMCTarget(CompiledTarget):
         if not model.value_vars:
             raise TargetError("the PyMC model has no free variables: nothing is to be inferred")
         wanted = model.free_RVs + model.deterministics
-        start = model.initial_point()
+        start, density = model.initial_point(), model.logp()
+        _refuse_random(density)
         outputs, flat = import_extra("pymc.pytensorf", "pymc").join_nonshared_inputs(
-            start, [model.logp(), *model.replace_rvs_by_values(wanted)], model.value_vars
+            start, [density, *model.replace_rvs_by_values(wanted)], model.value_vars
         )
         log_prob, *values = outputs
         gradient = import_extra("pytensor", "pymc").grad(log_prob, flat)
@@ -75,6 +76,15 @@ class PyMCTarget(CompiledTarget):
 def _discrete(model: Any) -> list[Any]:
     values = set(model.discrete_value_vars)
     return [rv for rv in model.free_RVs if model.rvs_to_values[rv] in values]
+
+
+def _refuse_random(density: Any) -> None:
+    # compiled, its draws would be the same in every call
+    if import_extra("pymc.pytensorf", "pymc").rvs_in_graph([density]):
+        raise TargetError(
+            "the density of the PyMC model is itself random, as with pm.Minibatch: give the model "
+            "all rows"
+        )
 
 
 def _interpreted() -> Any:
