@@ -15,22 +15,21 @@ class DualAveraging:
 
         log e_t = mu - (sqrt(t) / gamma) / (t + t_0) sum_{i <= t} (target - acceptance_i)
 
-    with gamma = 0.05 and t_0 = 10, and an average of log e_t with weights t^-0.75 for use
-    afterwards.
+    with mu = log e_0, gamma = 0.05 and t_0 = 10, and an average of log e_t with weights t^-0.75 for
+    use afterwards.
 
     Args:
         step: where it starts.
         target: wished mean acceptance.
-        boldness: mu is the log of this times ``step``.
 
     Reference: "The No-U-Turn Sampler: Adaptively Setting Path Lengths in Hamiltonian Monte Carlo",
     Hoffman, Gelman, 2014, arXiv:1111.4246 (section 3.2).
     """
 
-    def __init__(self, step: float, target: float, boldness: float = 10.0) -> None:
+    def __init__(self, step: float, target: float) -> None:
         self.step = self.average = step
         self.target = target
-        self._mu = math.log(boldness * step)
+        self._mu = math.log(step)
         self._count = 0
         self._shortfall = 0.0
 
@@ -86,13 +85,14 @@ class Moments:
 class Length:
     """The length T of trajectories, as integration time, by the ChEES criterion.
 
-    T climbs the mean of (|x'|^2 - |x|^2)^2 / 4, the change of squared distance from the mean
-    between the ends of a trajectory, which is largest where neighbouring draws have the least to do
-    with one another. The gradient by log T, for an end x' with velocity v' after the time t, is
+    C(T) = E (|x'|^2 - |x|^2)^2 / 4, the change of squared distance from the mean between the ends
+    of a trajectory, is largest where neighbouring draws have the least to do with one another. Its
+    gradient by log T, for an end x' with velocity v' after the time t, is
 
-        (|x'|^2 - |x|^2) (x' . v') t,
+        E (|x'|^2 - |x|^2) (x' . v') t.
 
-    averaged over chains by their acceptance; steps of log T have the size of RMSProp's.
+    T climbs log C(T) - log(T) / 4, so that it does not stray where C is flat and long trajectories
+    are nothing but expensive, in steps of RMSProp's size. E is over chains, by their acceptance.
 
     Args:
         length: where it starts.
@@ -117,7 +117,7 @@ class Length:
             time: how long the trajectories took.
         """
         change = end.square().sum(-1) - start.square().sum(-1)
-        each = change * (end * velocity).sum(-1) * time
+        each = change * (end * velocity).sum(-1) * time - change.square() / 16
         slope = float((acceptance * each).sum() / acceptance.sum().clamp(min=1e-6))
         if not math.isfinite(slope):
             return
@@ -128,6 +128,6 @@ class Length:
         forget = 4 / (self._updates + 3)
         self.average *= math.exp(forget * math.log(self.length / self.average))
 
-    def clip(self, low: float, high: float) -> None:
-        """Keep T between two bounds."""
-        self.length = min(max(self.length, low), high)
+    def limit(self, longest: float) -> None:
+        """Keep T below a bound."""
+        self.length = min(self.length, longest)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from diffeo.errors import ShapeError
+from diffeo.errors import TargetError
 
 __all__ = [
     "LogDensity",
@@ -44,16 +44,21 @@ def with_gradient(log_prob: LogDensity, position: Tensor) -> State:
     """The state at a position.
 
     Raises:
-        ShapeError: ``log_prob`` does not give one number for each row.
+        TargetError: ``log_prob`` does not give one number for each row, or no gradient.
     """
     with torch.enable_grad():
         x = position.detach().requires_grad_()
         value = log_prob(x)
         shape = tuple(value.shape) if isinstance(value, Tensor) else f"{value!r:.60}"
         if shape != (len(x),):
-            raise ShapeError(
+            raise TargetError(
                 f"log_prob must map points {tuple(x.shape)} to one number a row, ({len(x)},), but "
                 f"it gives {shape}"
+            )
+        if not value.requires_grad:
+            raise TargetError(
+                "log_prob gives values without a gradient: they do not depend on its argument, or "
+                "were computed outside torch or under no_grad"
             )
         (gradient,) = torch.autograd.grad(value.sum(), x, materialize_grads=True)
     return State(position.detach(), value.detach().to(position.dtype), gradient)
@@ -65,7 +70,12 @@ def kinetic(momentum: Tensor) -> Tensor:
 
 
 def trajectory(
-    gradient: Callable[[Tensor], State], start: State, momentum: Tensor, step: float, steps: int, scale: Tensor
+    gradient: Callable[[Tensor], State],
+    start: State,
+    momentum: Tensor,
+    step: float,
+    steps: int,
+    scale: Tensor,
 ) -> Trajectory:
     """Leapfrog steps of H(x, p) = -log p(x) + |p|^2 / 2 in units of ``scale``:
 
@@ -89,9 +99,7 @@ def trajectory(
         good = position.isfinite().all(-1) & ~broken
         new = gradient(torch.where(good.unsqueeze(-1), position, state.position))
         good &= new.log_prob.isfinite() & new.gradient.isfinite().all(-1)
-        momentum = torch.where(
-            good.unsqueeze(-1), half + step / 2 * scale * new.gradient, momentum
-        )
+        momentum = torch.where(good.unsqueeze(-1), half + step / 2 * scale * new.gradient, momentum)
         state = choose(good, new, state)
         broken = ~good
         if broken.all():
