@@ -27,6 +27,8 @@ __all__ = ["SEARCHED", "Fitted", "Fitter", "search_planar"]
 # name of the flow whose K and learning rate a search has found
 SEARCHED = "planar by search"
 SPACE: Space = {"layers": Integers(2, 64, log=True), "lr": Reals(1e-3, 0.1, log=True)}
+# fresh draws for the KL that is written down
+DRAWS = 200_000
 # a trial takes so many of the steps of a fit, and reports so many times
 TRIAL_SHARE, REPORTS = 0.4, 10
 
@@ -82,7 +84,7 @@ class Fitter:
             )
         seconds = time.perf_counter() - start
         # fresh draws: none of those that the fit has seen
-        found = divergence(flow, potential, seed=self.seed + 1)
+        found = divergence(flow, potential, DRAWS, self.seed + 1)
         fitted = Fitted(potential, name, recipe, flow, found, seconds)
         print(
             f"{potential.name}  {name:{len(SEARCHED)}}  KL {fitted.kl} nats  {seconds:.0f} s",

@@ -134,7 +134,7 @@ def fit_annealed(
 
 
 @torch.no_grad()
-def divergence(flow: Flow, potential: Potential, draws: int = 200_000, seed: int = 0) -> Divergence:
+def divergence(flow: Flow, potential: Potential, draws: int, seed: int = 0) -> Divergence:
     """KL(q || p) = log Z + E_q[log q - log p] over fresh draws of the flow."""
     x, log_q = flow.rsample_and_log_prob(draws, seed=seed)
     gap = log_q.double() - potential.log_prob(x).double()
