@@ -58,6 +58,22 @@ def test_the_dtype_is_that_of_jax():
     assert target.constrain(z)["tau"].dtype == torch.float32
 
 
+def test_batches_of_any_size_give_the_same_and_few_compile():
+    traced = []
+
+    def model():
+        traced.append(0)
+        numpyro.sample("tau", dist.HalfNormal(1.0))
+
+    target = NumPyroTarget(model)
+    z = points(16)[:, :1].float()
+    whole = target.log_prob(z)
+    for n in (0, 1, 9, 11, 13):
+        before = len(traced)
+        torch.testing.assert_close(target.log_prob(z[:n]), whole[:n])
+        assert (len(traced) > before) == (n < 9)
+
+
 @pytest.mark.usefixtures("_x64")
 def test_supports_may_depend_on_other_sites_and_priors_be_improper():
     def model():

@@ -6,7 +6,9 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
+from torch.utils import _pytree as pytree
 
 from diffeo.adapters.compiled import CompiledTarget, refuse_discrete
 from diffeo.errors import TargetError, import_extra
@@ -19,7 +21,7 @@ class NumPyroTarget(CompiledTarget):
 
     Each latent site is mapped from the reals onto its support by ``biject_to``, also where the
     support depends on other sites. Values and gradients are computed by jax for a whole batch at
-    once, and compiled anew for every size of batch.
+    once, compiled for batches of 1, 2, 4, 8, ... points, which others are filled up to.
 
     The dtype is jax's: float32, or float64 after ``numpyro.enable_x64()``, which is worth calling
     before anything else of jax; this class does not, since it would change the whole process.
@@ -69,15 +71,23 @@ class NumPyroTarget(CompiledTarget):
         self.shapes = {name: tuple(shapes[name].shape) for name in names}
 
     def _value(self, z: Any) -> Any:
-        return self._compiled_value(z)
+        return _call(self._compiled_value, z)
 
     def _both(self, z: Any) -> tuple[Any, Any]:
-        value, gradient = self._compiled_both(z)
+        value, gradient = _call(self._compiled_both, z)
         return value, gradient
 
     def _named(self, z: Any) -> dict[str, Any]:
-        values = self._compiled_named(z)
+        values = _call(self._compiled_named, z)
         return {name: values[name] for name in self.shapes}
+
+
+def _call(function: Callable[[Any], Any], z: Any) -> Any:
+    """A compiled function at points (n, dim), filled up to few different numbers of them."""
+    n = len(z)
+    filled = np.resize(z, (1 << (n - 1).bit_length(), z.shape[1]))
+    # out of jax first, which would compile the slice as well
+    return pytree.tree_map(lambda array: np.asarray(array)[:n], function(filled))
 
 
 def _start(
