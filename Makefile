@@ -34,6 +34,7 @@ bench-quality: $(VENV)/dev
 	$(BIN)/python benchmarks/toy.py
 	$(BIN)/python benchmarks/models.py
 	$(BIN)/python benchmarks/reverse_kl.py
+	$(BIN)/python benchmarks/potentials.py
 	$(BIN)/python benchmarks/power_plant.py
 	$(BIN)/python benchmarks/conditional.py
 	$(BIN)/python benchmarks/import_time.py
