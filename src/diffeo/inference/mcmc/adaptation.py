@@ -9,6 +9,9 @@ from torch import Tensor
 
 __all__ = ["DualAveraging", "Length", "Moments"]
 
+# a target on which every step is accepted, or none, would drive the step out of range
+LOG_STEP_BOUND = 300.0
+
 
 class DualAveraging:
     """A step size e at which proposals are accepted as often as wished.
@@ -40,6 +43,7 @@ class DualAveraging:
         weight = 1 / (t + 10)
         self._shortfall += weight * (self.target - acceptance - self._shortfall)
         log_step = self._mu - math.sqrt(t) / 0.05 * self._shortfall
+        log_step = min(max(log_step, -LOG_STEP_BOUND), LOG_STEP_BOUND)
         self.step = math.exp(log_step)
         forget = t**-0.75
         self.average = math.exp(forget * log_step + (1 - forget) * math.log(self.average))
