@@ -4,9 +4,10 @@ flow = diffeo.NSF(features=5).fit(X)
 flow.log_prob(X); flow.sample(1000); flow.save("m.safetensors")
 """
 
-from diffeo import bases, nets, objectives, surjections, transforms, univariates
+from diffeo import bases, inference, nets, objectives, surjections, transforms, univariates
 from diffeo.audit import check_flow, check_transform
 from diffeo.flow import Flow
+from diffeo.inference import fit_posterior
 from diffeo.mixture import Ensemble, Mixture
 from diffeo.model import load
 from diffeo.models import (
@@ -75,6 +76,8 @@ __all__ = [
     "circle",
     "corr_cholesky",
     "fit",
+    "fit_posterior",
+    "inference",
     "integers",
     "interval",
     "load",

@@ -15,7 +15,7 @@ from diffeo.objectives.target import LogDensity
 from diffeo.transforms import MaskedAutoregressive, Sequential
 from diffeo.univariates import Affine, RationalQuadraticSpline
 
-__all__ = ["Approximation"]
+__all__ = ["ROWS", "Approximation", "starting_at"]
 
 BINS, BOX = 8, 6.0
 HIDDEN = 64

@@ -72,7 +72,9 @@ def _normal(now: Iterate) -> tuple[Gaussian, Tensor]:
     usable = (failed == 0) & factor.isfinite().flatten(1).all(-1) & mean.isfinite().all(-1)
     eye = torch.eye(inverse.shape[-1], dtype=inverse.dtype, device=inverse.device)
     chosen = usable[:, None, None]
-    return Gaussian(torch.where(chosen[..., 0], mean, now.x), torch.where(chosen, factor, eye)), usable
+    return Gaussian(
+        torch.where(chosen[..., 0], mean, now.x), torch.where(chosen, factor, eye)
+    ), usable
 
 
 def elbos(target: Target, normal: Gaussian, draws: int, generator: torch.Generator) -> Tensor:

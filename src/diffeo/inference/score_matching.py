@@ -17,7 +17,7 @@ def match_scores(
     """Batch and match: normals of which the scores match those of the target at their own draws.
 
     Each step minimises, in closed form, the score-based divergence between the new normal and the
-    target at ``batch`` draws of the last, plus the KL to the last weighted by (t + 1) / (batch dim).
+    target at ``batch`` draws of the last, plus (t + 1) / (batch dim) times the KL to the last.
 
     Args:
         target: the log-density.
@@ -34,9 +34,7 @@ def match_scores(
     """
     normal, tail = start, []
     for t in range(steps):
-        noise = torch.randn(
-            batch, target.dim, generator=generator, dtype=start.mean.dtype
-        )
+        noise = torch.randn(batch, target.dim, generator=generator, dtype=start.mean.dtype)
         x = normal.at(noise)
         value, gradient = target.value_and_gradient(x)
         good = value.isfinite()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import warnings
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from diffeo.errors import TargetError
+from diffeo.errors import DataWarning, TargetError
 from diffeo.inference.gaussian import Gaussian
 from diffeo.inference.pathfinder import Paths, elbos, pathfinder
 from diffeo.inference.score_matching import match_scores
@@ -25,6 +26,8 @@ DEPTH = 15.0
 APART = 3.0
 # share of the mass below which a mode is dropped
 LEAST = 1e-3
+# share of random points of no density that deserves a word
+HOLES = 0.2
 
 
 @dataclass(frozen=True)
@@ -34,10 +37,12 @@ class Start:
     Attributes:
         normals: of batch (modes).
         log_weights: of the mixture (modes).
+        complete: whether the last climbers found nothing new.
     """
 
     normals: Gaussian
     log_weights: Tensor
+    complete: bool = True
 
     def log_prob(self, x: Tensor) -> Tensor:
         """Log-densities (n) of the mixture at points (n, dim)."""
@@ -79,14 +84,15 @@ def find_start(target: Target, generator: torch.Generator) -> Start:
     for _ in range(ROUNDS):
         before = len(found)
         _add_modes(target, paths, found, summits, generator)
-        if len(found) == before or len(found) >= MOST_MODES:
+        complete = len(found) == before
+        if complete or len(found) >= MOST_MODES:
             break
         wide = _weighted(target, found, generator).frame()
         noise = torch.randn((CLIMBERS, target.dim), generator=generator, dtype=wide.mean.dtype)
         points = wide.at(1.5 * noise)
         points = points[target.log_prob(points).isfinite()]
         paths = pathfinder(target, points, iterations=ITERATIONS, generator=generator)
-    return _weighted(target, found, generator)
+    return replace(_weighted(target, found, generator), complete=complete)
 
 
 def _first_points(target: Target, generator: torch.Generator) -> Tensor:
@@ -100,7 +106,8 @@ def _first_points(target: Target, generator: torch.Generator) -> Tensor:
         value, gradient = target.value_and_gradient(tried)
         usable = value.isfinite() & gradient.isfinite().all(-1)
         if not kept:
-            _check_dependence(target, tried, value, gradient)
+            _check_dependence(target, value, gradient)
+            _warn_of_holes(target, tried, usable)
         kept.append(tried[usable])
         if sum(map(len, kept)) >= CLIMBERS:
             break
@@ -114,7 +121,19 @@ def _first_points(target: Target, generator: torch.Generator) -> Tensor:
     return points.double()
 
 
-def _check_dependence(target: Target, z: Tensor, value: Tensor, gradient: Tensor) -> None:
+def _warn_of_holes(target: Target, z: Tensor, usable: Tensor) -> None:
+    share = 1 - float(usable.double().mean())
+    if share > HOLES:
+        warnings.warn(
+            f"log_prob is -inf or NaN at {share:.0%} of {len(z)} random points, such as "
+            f"{target.describe(z[~usable])}; where a parameter is bounded, declare it, e.g. with "
+            f"diffeo.positive() or diffeo.interval(0, 1)",
+            DataWarning,
+            stacklevel=5,
+        )
+
+
+def _check_dependence(target: Target, value: Tensor, gradient: Tensor) -> None:
     """Raise where a coordinate has no influence at any point."""
     finite = value.isfinite()
     if not bool(finite.any()):
@@ -142,7 +161,9 @@ def _add_modes(
         normal = paths.normal[i]
         if not paths.settled[i] or paths.elbo[i] < highest - DEPTH or len(found) >= MOST_MODES:
             continue
-        known = any(_same(normal, paths.end[i], each, end) for each, end in zip(found, summits))
+        known = any(
+            _same(normal, paths.end[i], each, end) for each, end in zip(found, summits, strict=True)
+        )
         if known:
             continue
         refined = _refined(target, normal, generator)
@@ -155,9 +176,7 @@ def _add_modes(
 
 def _same(a: Gaussian, at: Tensor, b: Gaussian, end: Tensor) -> bool:
     """Whether two summits lie within each other's normals."""
-    away = torch.minimum(
-        (a.noise(end) - a.noise(at)).norm(), (b.noise(at) - b.noise(end)).norm()
-    )
+    away = torch.minimum((a.noise(end) - a.noise(at)).norm(), (b.noise(at) - b.noise(end)).norm())
     return float(away) < APART
 
 

@@ -11,8 +11,9 @@ from torch import Tensor
 
 from diffeo.errors import ShapeError, TargetError
 from diffeo.inference.parameters import Declared, Parameters
+from diffeo.supports import real
 
-__all__ = ["CallableTarget", "GradientTarget", "Target", "numpy_target"]
+__all__ = ["CallableTarget", "GradientTarget", "NamedTarget", "Target", "numpy_target"]
 
 
 class Target(ABC):
@@ -118,7 +119,7 @@ def _short(value: Tensor) -> str:
     return f"[{', '.join(flat)}{', ...' if value.numel() > 5 else ''}]"
 
 
-class _Named(Target):
+class NamedTarget(Target):
     """A target whose values are declared parameters, or the vector itself, named ``x``."""
 
     def __init__(
@@ -134,16 +135,17 @@ class _Named(Target):
             )
         if dim is not None and (isinstance(dim, bool) or not isinstance(dim, int) or dim < 1):
             raise ShapeError(f"dim must be a whole number >= 1, got {dim!r}")
-        given = params if isinstance(params, Parameters) or params is None else Parameters(params)
-        self.parameters = given
-        super().__init__(dim or given.dim, dtype)  # type: ignore[union-attr]
-        self.shapes = {"x": (self.dim,)} if given is None else dict(given.shapes)
+        declared = {"x": real(dim)} if params is None else params
+        self.parameters = declared if isinstance(declared, Parameters) else Parameters(declared)
+        self.named = params is not None
+        super().__init__(self.parameters.dim, dtype)
+        self.shapes = dict(self.parameters.shapes)
 
     def constrain(self, z: Tensor) -> dict[str, Tensor]:
-        return {"x": z} if self.parameters is None else self.parameters.constrain(z)[0]
+        return self.parameters.constrain(z)[0]
 
 
-class CallableTarget(_Named):
+class CallableTarget(NamedTarget):
     """The log-density that a function of torch computes.
 
     Args:
@@ -170,7 +172,7 @@ class CallableTarget(_Named):
         self.function = log_prob
 
     def _log_prob(self, z: Tensor) -> Tensor:
-        if self.parameters is None:
+        if not self.named:
             return self.function(z)
         values, ladj = self.parameters.constrain(z)
         log_prob = self.function(values)
@@ -196,16 +198,29 @@ class _GivenGradient(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, z: Tensor, function: Any) -> Tensor:
         value, gradient = function(z.detach())
-        ctx.save_for_backward(gradient)
+        ctx.save_for_backward(z, gradient)
         return value
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, *outward: Tensor) -> tuple[Tensor, None]:
-        (gradient,) = ctx.saved_tensors
+    def backward(ctx: Any, outward: Tensor) -> tuple[Tensor, None]:
+        z, gradient = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            gradient = _Once.apply(z, gradient)
         # where a density is zero its gradient may be anything
-        usable = gradient.isfinite() & (outward[0] != 0).unsqueeze(-1)
-        return torch.where(usable, outward[0].unsqueeze(-1) * gradient, 0.0), None
+        usable = gradient.isfinite() & (outward != 0).unsqueeze(-1)
+        return torch.where(usable, outward.unsqueeze(-1) * gradient, 0.0), None
+
+
+class _Once(torch.autograd.Function):
+    """A gradient that refuses to be differentiated again."""
+
+    @staticmethod
+    def forward(_ctx: Any, _z: Tensor, gradient: Tensor) -> Tensor:
+        return gradient.clone()
+
+    @staticmethod
+    def backward(_ctx: Any, *_outward: Tensor) -> tuple[Tensor, None]:
+        raise TargetError("this target gives its gradient, but no second derivatives")
 
 
 def given_gradient(function: Callable[[Tensor], tuple[Tensor, Tensor]], x: Tensor) -> Tensor:

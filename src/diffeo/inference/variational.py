@@ -138,9 +138,7 @@ class Trainer:
         """One update; the ELBO before it, less the offset."""
         self.optimizer.zero_grad()
         flow = self.approximation.flow
-        loss = reverse_kl(
-            flow, self.framed, n=BATCH, gradient="sticking", seed=self.generator
-        )
+        loss = reverse_kl(flow, self.framed, n=BATCH, gradient="sticking", seed=self.generator)
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, CLIP)
         if not bool(norm.isfinite()):

@@ -6,24 +6,30 @@ import importlib.util
 from types import TracebackType
 from typing import Any
 
-__all__ = ["Progress"]
+__all__ = ["Progress", "open_bar"]
+
+
+def open_bar(enabled: bool, **options: Any) -> Any:
+    """A tqdm bar; None without tqdm, or where it is not wanted."""
+    if not enabled or importlib.util.find_spec("tqdm") is None:
+        return None
+    from tqdm.auto import tqdm
+
+    return tqdm(**options)
 
 
 class Progress:
     """A bar with epoch, train and validation loss and time left; silent without tqdm."""
 
     def __init__(self, epochs: int, done: int, enabled: bool) -> None:
-        self._bar: Any = None
-        if enabled and importlib.util.find_spec("tqdm") is not None:
-            from tqdm.auto import tqdm
-
-            self._bar = tqdm(
-                total=epochs,
-                initial=done,
-                desc="fit",
-                bar_format="{desc} |{bar:20}| epoch {n_fmt}/{total_fmt} "
-                "[{elapsed} passed, at most {remaining} left]",
-            )
+        self._bar = open_bar(
+            enabled,
+            total=epochs,
+            initial=done,
+            desc="fit",
+            bar_format="{desc} |{bar:20}| epoch {n_fmt}/{total_fmt} "
+            "[{elapsed} passed, at most {remaining} left]",
+        )
 
     def __enter__(self) -> Progress:
         return self
