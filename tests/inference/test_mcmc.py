@@ -111,6 +111,15 @@ def test_dual_averaging_finds_the_step_of_an_acceptance(target):
     assert math.exp(-averaging.average) == pytest.approx(target, abs=0.03)
 
 
+@pytest.mark.parametrize("acceptance", [0.0, 1.0])
+def test_steps_stay_in_range_where_nothing_or_everything_is_accepted(acceptance):
+    averaging = DualAveraging(1.0, 0.7)
+    for _ in range(20_000):
+        averaging.update(acceptance)
+    assert 0 < averaging.step < math.inf
+    assert 0 < averaging.average < math.inf
+
+
 def test_moments_forget_where_the_chains_came_from():
     scale = torch.tensor([1e-3, 1.0, 1e3], dtype=torch.float64)
     moments = Moments(torch.full((8, 3), 1e4, dtype=torch.float64))
@@ -252,6 +261,16 @@ def test_modes_far_apart_show_in_rhat():
     result = hmc(log_prob, start, warmup=100, draws=100, seed=0)
     assert float(result.rhat.max()) > 1.5
     assert "R-hat up to" in repr(result)
+
+
+@pytest.mark.parametrize(
+    "log_prob", [lambda x: 0 * x.sum(-1), lambda x: x.sum(-1), lambda x: x.square().sum(-1)]
+)
+def test_improper_targets_end_and_show(log_prob):
+    result = hmc(log_prob, normal(8, 2), warmup=30, draws=30, seed=0)
+    assert bool(result.draws.isfinite().all())
+    assert bool(result.log_prob.isfinite().all())
+    assert not bool((result.rhat < 1.01).all())
 
 
 def test_bad_starts_and_numbers_are_refused():

@@ -123,12 +123,13 @@ class Length:
         change = end.square().sum(-1) - start.square().sum(-1)
         each = change * (end * velocity).sum(-1) * time - change.square() / 16
         slope = float((acceptance * each).sum() / acceptance.sum().clamp(min=1e-6))
-        if not math.isfinite(slope):
+        # squares out of range: the chains run away, or do not move
+        if not 0 < slope * slope < math.inf:
             return
         self._updates += 1
         self._square += 0.05 * (slope**2 - self._square)
         size = math.sqrt(self._square / (1 - 0.95**self._updates))
-        self.length *= math.exp(0.05 * slope / max(size, 1e-300))
+        self.length *= math.exp(0.05 * slope / size)
         forget = 4 / (self._updates + 3)
         self.average *= math.exp(forget * math.log(self.length / self.average))
 
