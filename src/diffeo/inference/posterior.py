@@ -80,6 +80,8 @@ class Posterior:
         history: (gradients so far, smoothed ELBO) during the fit.
         approximation: the density on the unconstrained reals.
         target: the log-density; None after ``load`` without one.
+        weighted: the draws on which ``quality`` rests, on the unconstrained reals (n, dim), and
+            their smoothed, normalised log-weights (n).
     """
 
     def __init__(
@@ -94,7 +96,7 @@ class Posterior:
     ) -> None:
         self.approximation, self.target = approximation, target
         self.quality, self.cost, self.history = quality, cost, history
-        self._z, self._log_weights = weighted
+        self.weighted = weighted
         self._parameters = parameters
 
     def __repr__(self) -> str:
@@ -130,8 +132,8 @@ class Posterior:
 
         Args, Returns, Raises: as ``sample``.
         """
-        chosen = resample(self._log_weights, n, seed)
-        return self._constrained(self._z[chosen])
+        z, log_weights = self.weighted
+        return self._constrained(z[resample(log_weights, n, seed)])
 
     def log_prob(self, values: Mapping[str, Any]) -> Tensor:
         """Normalised log-density of the approximation at named values.
@@ -217,8 +219,8 @@ class Posterior:
         """
         tensors = {
             **self.approximation.state_dict(),
-            "draws": self._z,
-            "log_weights": self._log_weights,
+            "draws": self.weighted[0],
+            "log_weights": self.weighted[1],
         }
         content = {
             "posterior": storage.describe(

@@ -14,7 +14,7 @@ from diffeo.inference.pathfinder import Paths, elbos, pathfinder
 from diffeo.inference.score_matching import match_scores
 from diffeo.inference.target import Target
 
-__all__ = ["Start", "find_start"]
+__all__ = ["Start", "find_start", "first_points"]
 
 CLIMBERS = 20
 ROUNDS = 10
@@ -70,7 +70,7 @@ def find_start(target: Target, generator: torch.Generator) -> Start:
             finite integral.
     """
     paths = pathfinder(
-        target, _first_points(target, generator), iterations=ITERATIONS, generator=generator
+        target, first_points(target, generator), iterations=ITERATIONS, generator=generator
     )
     if not bool(paths.elbo.isfinite().any()):
         raise TargetError(
@@ -95,7 +95,7 @@ def find_start(target: Target, generator: torch.Generator) -> Start:
     return replace(_weighted(target, found, generator), complete=complete)
 
 
-def _first_points(target: Target, generator: torch.Generator) -> Tensor:
+def first_points(target: Target, generator: torch.Generator) -> Tensor:
     """Points (CLIMBERS, dim) where the density is not zero."""
     kept: list[Tensor] = []
     width = 2.0
