@@ -46,11 +46,11 @@ def test_a_search_shows_trials_best_and_history():
     figure = _search([0.5, None, 0.2, 0.8, 0.1, None], title="U1")
     left, right = figure.axes[:2]
     assert len(left.collections[0].get_offsets()) == 4
-    stopped, best = left.lines
-    assert len(stopped.get_xdata()) == 2
+    assert len(left.collections[1].get_offsets()) == 2
+    (best,) = left.lines
     assert (best.get_xdata()[0], best.get_ydata()[0]) == (pytest.approx(0.1 ** (1.4)), 0.1)
     assert left.get_yscale() == "log"
-    np.testing.assert_array_equal(right.lines[1].get_ydata(), [0.5, 0.5, 0.2, 0.2, 0.1, 0.1])
+    np.testing.assert_array_equal(right.lines[0].get_ydata(), [0.5, 0.5, 0.2, 0.2, 0.1, 0.1])
     assert [text.get_text() for text in left.get_legend().get_texts()] == [
         "stopped early (2)",
         "best",

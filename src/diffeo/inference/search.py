@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from diffeo.errors import TrainingError, import_extra
 
 __all__ = ["Integers", "Reals", "Search", "Space", "Trial", "search"]
@@ -195,7 +197,8 @@ def _try(optuna: Any, study: Any, objective: Objective, space: Space, seed: int)
     trial = study.ask()
     states = optuna.trial.TrialState
     # a sampler seeded once would propose after an interruption what it proposed at first
-    study.sampler = optuna.samplers.TPESampler(seed=(seed * 1_000_003 + trial.number) % 2**32)
+    own = int(np.random.SeedSequence([seed, trial.number]).generate_state(1)[0])
+    study.sampler = optuna.samplers.TPESampler(seed=own)
     setting = {name: values.suggest(trial, name) for name, values in space.items()}
 
     def report(step: int, value: float) -> None:

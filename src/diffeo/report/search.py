@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["plot_search"]
 
-GREY, BEST = "#9a9a9a", "#c8352b"
+BEST = "#c8352b"
 
 
 def plot_search(
@@ -37,8 +37,8 @@ def plot_search(
         title: of the figure.
 
     Returns:
-        The figure: on the left the finished trials, a star on the best, ticks below for those that
-        were stopped; on the right the values in order, and the best so far.
+        The figure: on the left trials by setting, a ring round the best; on the right in their
+        order, with the best so far. Trials that were stopped are ticks at the lower edge.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
@@ -60,53 +60,77 @@ def plot_search(
     left, right = figure.subplots(1, 2, sharey=True)
     if np.nanmin(value) > 0:
         left.set_yscale("log")
-    points = _draw_settings(left, np.asarray(across), np.asarray(colour), value)
-    colours: Any = figure.colorbar(points, ax=left, label=labels[1])
-    _plain_ticks(colours.ax.yaxis, np.asarray(colour))
-    _draw_history(right, value)
+    paint = _Paint(np.asarray(colour))
+    points = _draw_trials(left, np.asarray(across), value, paint)
+    _draw_trials(right, np.arange(1, len(value) + 1), value, paint)
+    _draw_best(left, right, np.asarray(across), value)
+    bar: Any = figure.colorbar(points, ax=[left, right], label=labels[1], pad=0.01)
+    _plain_ticks(bar.ax.yaxis, np.asarray(colour))
+    left.set_xscale("log")
     left.set_xlabel(labels[0])
     left.set_ylabel(labels[2])
     right.set_xlabel("trial")
+    right.locator_params(axis="x", integer=True)
     figure.suptitle(title, fontsize=11)
     return figure
 
 
-def _draw_settings(ax: Axes, across: Any, colour: Any, value: Any) -> Any:
+class _Paint:
+    """The colours of trials, on a log scale."""
+
+    def __init__(self, setting: Any) -> None:
+        self.setting = setting
+        low, high = setting.min(), setting.max()
+        # a scale needs a width
+        ends = (low, high) if low < high else (low / 2, high * 2)
+        self.norm = import_extra("matplotlib.colors", "report").LogNorm(*ends)
+
+
+def _draw_trials(ax: Axes, x: Any, value: Any, paint: _Paint) -> Any:
+    """Dots for values; ticks at the lower edge for trials that were stopped early."""
     finished = np.isfinite(value)
-    norm = import_extra("matplotlib.colors", "report").LogNorm(colour.min(), colour.max())
-    ax.set_xscale("log")
     points = ax.scatter(
-        across[finished], value[finished], c=colour[finished], norm=norm, s=28, zorder=2
+        x[finished], value[finished], c=paint.setting[finished], norm=paint.norm, s=28, zorder=3
     )
-    stopped = across[~finished]
-    ax.plot(
+    stopped = x[~finished]
+    ax.scatter(
         stopped,
-        np.full(len(stopped), 0.02),
-        "|",
-        color=GREY,
-        markersize=9,
+        np.full(len(stopped), 0.03),
+        c=paint.setting[~finished],
+        norm=paint.norm,
+        marker="|",
+        s=90,
+        linewidths=2,
         transform=ax.get_xaxis_transform(),
         label=f"stopped early ({len(stopped)})",
     )
-    best = int(np.nanargmin(value))
-    ax.plot(across[best], value[best], "*", color=BEST, markersize=14, zorder=3, label="best")
-    ax.margins(y=0.12)
-    ax.legend(fontsize=8)
+    ax.margins(y=0.15)
     return points
 
 
-def _plain_ticks(axis: Any, values: Any) -> None:
-    """Powers of two as they are written, where a few of them lie within the values."""
-    low, high = np.log2(values.min()), np.log2(values.max())
-    ticks = 2.0 ** np.arange(np.ceil(low), np.floor(high) + 1)
+def _draw_best(left: Axes, right: Axes, across: Any, value: Any) -> None:
+    best = int(np.nanargmin(value))
+    left.plot(
+        across[best],
+        value[best],
+        "o",
+        markersize=13,
+        markerfacecolor="none",
+        markeredgecolor=BEST,
+        markeredgewidth=1.8,
+        linestyle="none",
+        label="best",
+    )
+    left.legend(fontsize=8, markerscale=0.6)
+    number = np.arange(1, len(value) + 1)
+    right.step(
+        number, np.fmin.accumulate(value), where="post", color=BEST, zorder=2, label="best so far"
+    )
+    right.legend([right.lines[-1]], ["best so far"], fontsize=8)
+
+
+def _plain_ticks(axis: Any, setting: Any) -> None:
+    """Powers of two, written out."""
+    ticks = 2.0 ** np.arange(np.ceil(np.log2(setting.min())), np.floor(np.log2(setting.max())) + 1)
     axis.set_ticks(ticks, labels=[f"{tick:g}" for tick in ticks])
     axis.set_ticks([], minor=True)
-
-
-def _draw_history(ax: Axes, value: Any) -> None:
-    number = np.arange(1, len(value) + 1)
-    best = np.fmin.accumulate(value)
-    ax.plot(number, value, "o", color=GREY, markersize=4, label="a trial")
-    ax.step(number, best, where="post", color=BEST, label="best so far")
-    ax.locator_params(axis="x", integer=True)
-    ax.legend(fontsize=8)
