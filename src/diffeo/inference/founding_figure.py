@@ -76,7 +76,7 @@ def _nsf(seed: int) -> Flow:
     return NSF(2, layers=6, hidden=(64, 64), base=_base(), seed=seed)
 
 
-# a step of planar layers takes a fifth of the time of one of networks, and many are needed
+# a step of planar layers takes a fifth of the time of one of networks, so they get more of them
 FLOWS: dict[str, Recipe] = {
     "planar K = 2": Recipe(planar(2), 6_000, 0.01),
     "planar K = 8": Recipe(planar(8), 10_000, 0.01),
