@@ -18,6 +18,7 @@ from registry import (
     surjections,
     transforms,
     univariates,
+    vae,
 )
 from registry.entry import Entry, cases
 
@@ -42,5 +43,6 @@ DENSITIES: list[Entry] = [
     *multivariate.DENSITIES,
     *bases.DENSITIES,
     *surjections.DENSITIES,
+    *vae.DENSITIES,
 ]
 SURJECTIONS: list[Entry] = surjections.SURJECTIONS

@@ -119,12 +119,14 @@ def test_chunks_do_not_change_the_posterior_that_rows_see() -> None:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_family_learns(family: Family) -> None:
     vae = _vae(family)
+    # a decoder that listens to z from the start, so that few steps show what the posterior learns
+    vae.decoder = nn.Linear(LATENT, 6)
+    nn.init.normal_(vae.decoder.weight, std=4.0)
     x, test = _stripes(400), _stripes(300)
-    before = vae.elbo(test, seed=0).mean()
-    vae.fit(x, epochs=8, batch_size=40, lr=2e-2, kl_warmup=20, seed=0, progress=False)
-    after = vae.elbo(test, seed=0).mean()
-    # two bits and the noise of six are 2 nats, against 6 log 2 = 4.2 before
-    assert float((after - before).detach()) > 0.3
+    before = vae.elbo(test, num_samples=20, seed=0).mean()
+    vae.fit(x, epochs=4, batch_size=40, lr=2e-2, kl_warmup=10, seed=0, progress=False)
+    after = vae.elbo(test, num_samples=20, seed=0).mean()
+    assert float((after - before).detach()) > 5
 
 
 def test_the_weight_of_the_divergence_rises_with_the_training_steps() -> None:
