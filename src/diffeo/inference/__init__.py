@@ -8,11 +8,14 @@ from diffeo.inference.posterior import Posterior, PosteriorChains
 from diffeo.inference.psis import SmoothedWeights, elbo, log_evidence, psis, resample
 from diffeo.inference.quality import Quality
 from diffeo.inference.target import CallableTarget, GradientTarget, Target, numpy_target
+from diffeo.inference.vae import FlowVAE, HamiltonianVAE
 
 __all__ = [
     "CallableTarget",
     "Chains",
+    "FlowVAE",
     "GradientTarget",
+    "HamiltonianVAE",
     "Parameters",
     "Posterior",
     "PosteriorChains",

@@ -30,32 +30,39 @@ def test_more_draws_reach_the_density(tempering: bool) -> None:
         _start(),
         exact.decoder,
         exact.likelihood,
-        steps=4,
+        steps=3,
         step_size=0.3,
         tempering=tempering,
     ).double()
     with torch.no_grad():
         for parameter in vae.leapfrog.parameters():
-            parameter += 0.3 * torch.randn_like(parameter)
-    x = exact.marginal.sample((30,))
+            parameter += 0.2 * torch.randn_like(parameter)
+    x = exact.marginal.sample((8,))
     truth = exact.marginal.log_prob(x)
     with torch.no_grad():
-        many = vae.log_prob(x, num_samples=40_000, seed=0)
+        many = vae.log_prob(x, num_samples=30_000, seed=0)
         one = vae.elbo(x, num_samples=1_000, seed=0)
     assert float((many - truth).abs().max()) < 0.1
-    assert float((many - truth).mean()) == pytest.approx(0, abs=0.015)
+    assert float((many - truth).mean()) == pytest.approx(0, abs=0.03)
     assert one.mean() < truth.mean() - 0.02
 
 
 def test_steps_tighten_the_bound_of_their_start() -> None:
+    """Only tempered ones do: others conserve the energy, and with it the bound."""
     exact = LinearGaussian()
+    exact.decoder.weight.data *= 2
     parts = nn.Linear(DATA, CONTEXT), _start(), exact.decoder, exact.likelihood
-    x = exact.marginal.sample((200,))
+    x = exact.decoder(torch.randn(100, LATENT).double()).detach()
     alone = FlowVAE(*parts).double()
-    moved = HamiltonianVAE(*parts, steps=5, step_size=0.1, tempering=False).double()
+    moved = HamiltonianVAE(*parts, steps=4, step_size=0.2).double()
+    optimizer = torch.optim.Adam(moved.leapfrog.parameters(), lr=0.2)
+    for _ in range(40):
+        optimizer.zero_grad()
+        (-moved.elbo(x).mean()).backward()
+        optimizer.step()
     with torch.no_grad():
         gain = moved.elbo(x, num_samples=50, seed=0) - alone.elbo(x, num_samples=50, seed=0)
-    assert float(gain.mean()) > 0.2
+    assert float(gain.mean()) > 0.5
 
 
 def test_training_moves_every_part_and_improves_the_bound() -> None:
@@ -66,7 +73,7 @@ def test_training_moves_every_part_and_improves_the_bound() -> None:
     start = vae.elbo(bits, seed=0).mean()
     vae.fit(bits, epochs=8, batch_size=50, lr=2e-2, kl_warmup=10, progress=False)
     assert vae.elbo(bits, seed=0).mean() > start + 0.5
-    assert [n for n, p in vae.named_parameters() if torch.equal(p, before[n])] == []
+    assert [n for n, p in vae.named_parameters() if p.numel() and torch.equal(p, before[n])] == []
 
 
 def test_a_file_and_a_repr(tmp_path: Path) -> None:

@@ -49,7 +49,8 @@ class HamiltonianVAE(FlowVAE):
             as ``amortised_posterior("gaussian", ...)``, on vectors.
         steps: number K of leapfrog steps.
         step_size: where the size of a step starts.
-        tempering: whether momenta start hotter than they end; otherwise beta_0 is 1.
+        tempering: whether momenta start hotter than they end; otherwise beta_0 is 1, the steps
+            conserve H but for their discretisation, and the bound gains next to nothing.
 
     Attributes:
         leapfrog: the steps, a ``transforms.Leapfrog``.
