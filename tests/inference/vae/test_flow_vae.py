@@ -63,16 +63,16 @@ def test_the_exact_posterior_makes_every_bound_the_density() -> None:
 def test_bounds_lie_below_the_density_and_rise_to_it() -> None:
     exact = LinearGaussian()
     encoder = nn.Linear(DATA, CONTEXT)
-    vae = FlowVAE(encoder, _posterior("sylvester"), exact.decoder, exact.likelihood).double()
-    x = exact.marginal.sample((50,))
+    vae = FlowVAE(encoder, _posterior("planar"), exact.decoder, exact.likelihood).double()
+    x = exact.marginal.sample((20,))
     truth = exact.marginal.log_prob(x).mean()
     with torch.no_grad():
         elbo = vae.elbo(x, num_samples=2_000, seed=0).mean()
-        ten = torch.stack([vae.log_prob(x, num_samples=10, seed=k).mean() for k in range(50)])
-        many = vae.log_prob(x, num_samples=20_000, seed=0).mean()
+        ten = torch.stack([vae.log_prob(x, num_samples=10, seed=k).mean() for k in range(30)])
+        many = vae.log_prob(x, num_samples=10_000, seed=0).mean()
     assert elbo < truth - 0.1
     assert elbo < ten.mean() < truth
-    assert float(many - truth) == pytest.approx(0, abs=0.02)
+    assert float(many - truth) == pytest.approx(0, abs=0.03)
 
 
 def test_elbo_is_the_difference_of_its_terms_and_its_divergence_the_kl() -> None:
