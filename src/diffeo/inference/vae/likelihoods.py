@@ -190,7 +190,8 @@ class DiscretisedLogistic(Likelihood):
         >>> import torch
         >>> from diffeo.inference.vae import DiscretisedLogistic
         >>> levels = torch.arange(256.0)
-        >>> DiscretisedLogistic().log_prob(levels, torch.zeros(2, 256)).exp().sum().round(decimals=4)
+        >>> log_p = DiscretisedLogistic().log_prob(levels, torch.zeros(2, 256))
+        >>> log_p.exp().sum().round(decimals=4)
         tensor(1.)
     """
 
