@@ -1,6 +1,6 @@
 """Flow VAEs on binarised MNIST: -ELBO and NLL of each family of posteriors, 3 seeds.
 
-python benchmarks/vae.py                  # all, about 75 minutes of one core
+python benchmarks/vae.py                  # all, about 80 minutes of one core
 python benchmarks/vae.py --missing        # after an interruption: runs without a result
 python benchmarks/vae.py iaf sylvester    # some, in place of their runs in the table
 
