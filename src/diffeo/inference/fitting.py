@@ -33,6 +33,8 @@ BLOCKS = 2
 STAGES = (0.4, 0.6, 0.8, 1.0)
 # weighted draws, and how many must count; more are drawn until they do
 DRAWS, ENOUGH, MOST_DRAWS = 10_000, 2_000, 80_000
+# share of the draws that count beyond which nothing can be gained
+EXACT = 0.9999
 
 
 def fit_posterior(
@@ -150,9 +152,15 @@ def _check_budget(max_gradients: int, max_time: float | None) -> None:
 def _grown(
     target: Target, start: Start, budget: Budget, generator: torch.Generator, bar: ElboProgress
 ) -> tuple[Approximation, Trainer, Weighted, Quality]:
-    """Train, and grow the flow while k-hat is bad and the budget lasts."""
+    """Train, and grow the flow while k-hat is bad and the budget lasts.
+
+    Where the weights of the start are all but equal, there is nothing left to train.
+    """
     approximation = starting_at(start, BLOCKS)
     trainer = Trainer(approximation, target, budget, generator, bar.window)
+    weighted, quality = _weighed(approximation, target, generator)
+    if quality.khat <= KHAT_LIMIT and quality.ess > EXACT * quality.draws:
+        return approximation, trainer, weighted, quality
     for stage, share in enumerate(STAGES):
         bar.stage = stage + 1
         trainer.train(share)
