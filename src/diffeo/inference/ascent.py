@@ -14,8 +14,8 @@ __all__ = ["Iterate", "climb"]
 
 _HALVINGS = 12
 _ARMIJO = 1e-4
-# of a log-density, relative; smaller ones are noise of rounding
-_RISE = 1e-9
+# roundings of a log-density; a smaller rise is noise
+_ROUNDINGS = 10
 
 
 @dataclass
@@ -51,6 +51,7 @@ def climb(target: Target, start: Tensor, iterations: int) -> Iterator[Iterate]:
 
     Reference: "Numerical Optimization", Nocedal and Wright, 2006, chapter 6.
     """
+    noise = max(1e-9, _ROUNDINGS * torch.finfo(target.dtype).eps)
     value, gradient = target.value_and_gradient(start)
     inverse = torch.eye(target.dim, dtype=start.dtype).repeat(len(start), 1, 1)
     moving = value.isfinite()
@@ -61,8 +62,12 @@ def climb(target: Target, start: Tensor, iterations: int) -> Iterator[Iterate]:
             direction = direction / direction.norm(dim=-1, keepdim=True).clamp(min=1.0)
         x, value, gradient, moved = _search(target, now, direction)
         inverse = _updated(now, x - now.x, now.gradient - gradient, first=iteration == 0)
-        rise = value - now.value
-        settled = now.settled | (moved & (rise <= _RISE * value.abs().clamp(min=1.0)))
+        # where no step climbs, what the gradient promised may be below the noise
+        promised = (now.gradient * direction).sum(-1) / 2
+        rise = torch.where(moved, value - now.value, promised)
+        still = now.moving & (rise <= noise * value.abs().clamp(min=1.0))
+        # the first step is of any length
+        settled = now.settled | (still & (iteration > 0))
         now = Iterate(x, value, gradient, inverse, moved & ~settled, settled)
         yield now
         if not bool(now.moving.any()):

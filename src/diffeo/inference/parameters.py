@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Mapping
+from types import FunctionType
 from typing import Any
 
 import torch
@@ -11,7 +13,15 @@ from torch import Tensor
 
 from diffeo.described import Described
 from diffeo.errors import ShapeError
-from diffeo.supports import CorrCholesky, Features, Support, parts_of
+from diffeo.supports import (
+    Circle,
+    CorrCholesky,
+    Features,
+    Interval,
+    Simplex,
+    Support,
+    parts_of,
+)
 from diffeo.transforms import Constrain
 
 __all__ = ["Declared", "Parameters"]
@@ -65,6 +75,8 @@ class Parameters(Described):
         self._constrain = Constrain(supports)
         self.support: Support = self._constrain.codomain
         self.dim = self._constrain.in_shape[0]
+        ends = [end for support in supports for end in _ends(support)]
+        self._low, self._high = [low for low, _ in ends], [high for _, high in ends]
 
     def constrain(self, z: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """The values that reals describe.
@@ -79,6 +91,7 @@ class Parameters(Described):
             ShapeError: vectors of another size.
         """
         columns, ladj = self._constrain(z)
+        columns = self._inside(columns)
         sizes = [math.prod(shape) for shape in self.shapes.values()]
         parts = zip(self.shapes.items(), columns.split(sizes, dim=-1), strict=True)
         return {name: part.reshape(*z.shape[:-1], *shape) for (name, shape), part in parts}, ladj
@@ -102,6 +115,15 @@ class Parameters(Described):
         point = torch.cat([column.expand(*batch, -1) for column in columns], dim=-1)
         return self._constrain.inverse(point)
 
+    def _inside(self, columns: Tensor) -> Tensor:
+        """The nearest numbers inside the bounds, on which log-densities may be infinite."""
+        if all(map(math.isinf, (*self._low, *self._high))):
+            return columns
+        low, high = columns.new_tensor(self._low), columns.new_tensor(self._high)
+        least = torch.where(low.isinf(), low, _next(low, high))
+        most = torch.where(high.isinf(), high, _next(high, low))
+        return columns.clamp(least, most)
+
     def _column(self, name: str, value: Tensor) -> Tensor:
         shape = self.shapes[name]
         batch = value.shape[: value.ndim - len(shape)]
@@ -116,13 +138,21 @@ class Parameters(Described):
 def _checked(name: str, given: Declared) -> tuple[Support, tuple[int, ...]]:
     support, repeats = given if isinstance(given, tuple) else (given, ())
     if not isinstance(name, str) or not isinstance(support, Support):
+        hint = f"; call it: {support.__name__}()" if isinstance(support, FunctionType) else ""
         raise ShapeError(
             f"params: {name!r} needs a support such as diffeo.real() or diffeo.positive(), "
-            f"or a pair (support, shape), got {given!r}"
+            f"or a pair (support, shape), got {given!r}{hint}"
         )
-    if not all(isinstance(n, int) and n > 0 for n in repeats):
-        raise ShapeError(f"params: the shape of {name!r} must be whole numbers >= 1, got {repeats}")
-    return support, tuple(repeats)
+    try:
+        shape = tuple(map(operator.index, repeats))
+    except TypeError:
+        shape = (0,)
+    if not all(n > 0 for n in shape):
+        raise ShapeError(
+            f"params: the shape of {name!r} must be a tuple of whole numbers >= 1, such as "
+            f"(4,), got {repeats!r}"
+        )
+    return support, shape
 
 
 def _shape(support: Support) -> tuple[int, ...]:
@@ -130,3 +160,29 @@ def _shape(support: Support) -> tuple[int, ...]:
         return (support.size, support.size)
     alone = support.columns == 1 and not isinstance(support, Features)
     return () if alone else (sum(s.columns for s in parts_of(support, support.columns)),)
+
+
+def _next(bound: Tensor, towards: Tensor) -> Tensor:
+    """The next normal number."""
+    tiny = torch.finfo(bound.dtype).tiny
+    return torch.where(bound == 0, (towards - bound).sign() * tiny, bound.nextafter(towards))
+
+
+def _ends(support: Support) -> list[tuple[float, float]]:
+    """For each column the bounds onto which values may round and must not."""
+    open_ = (-math.inf, math.inf)
+    if isinstance(support, CorrCholesky):
+        size = support.size
+        diagonal = (0.0, math.inf)
+        return [diagonal if i == j else open_ for i in range(size) for j in range(size)]
+    if isinstance(support, Simplex):
+        return [(0.0, math.inf)] * support.columns
+    each: list[tuple[float, float]] = []
+    for part in parts_of(support, support.columns):
+        if isinstance(part, Interval):
+            each.append((part.low, part.high))
+        elif isinstance(part, Circle):
+            each.append((-math.pi, math.pi))
+        else:
+            each += [open_] * part.columns
+    return each

@@ -14,6 +14,8 @@ from diffeo.inference.target import Target
 __all__ = ["Paths", "elbos", "pathfinder"]
 
 DRAWS = 10
+# slope at a mode, in nats a standard deviation, with room for rounding
+LEVEL = 0.1
 
 
 @dataclass
@@ -60,7 +62,9 @@ def pathfinder(
         better = found > elbo
         elbo[better] = found[better]
         best.mean[better], best.scale_tril[better] = normal.mean[better], normal.scale_tril[better]
-        paths.end, paths.settled = now.x, now.settled
+        # beside a pole no step climbs either
+        slope = (best.scale_tril.mT @ now.gradient.unsqueeze(-1)).squeeze(-1)
+        paths.end, paths.settled = now.x, now.settled & (slope.norm(dim=-1) < LEVEL)
     return paths
 
 

@@ -46,7 +46,8 @@ def match_scores(
         normal = new
         if t >= steps // 2:
             tail.append(normal)
-    return _mean(tail) if tail else normal
+    mean = _mean(tail) if tail else None
+    return normal if mean is None else mean
 
 
 def _matched(last: Gaussian, x: Tensor, score: Tensor, rate: float) -> Gaussian | None:
@@ -78,7 +79,9 @@ def _matched(last: Gaussian, x: Tensor, score: Tensor, rate: float) -> Gaussian 
     return Gaussian(last.at(mean), last.scale_tril @ factor)
 
 
-def _mean(normals: list[Gaussian]) -> Gaussian:
+def _mean(normals: list[Gaussian]) -> Gaussian | None:
+    """The normal of their mean covariance; None where rounding leaves none."""
     mean = torch.stack([normal.mean for normal in normals]).mean(0)
     covariance = torch.stack([normal.covariance for normal in normals]).mean(0)
-    return Gaussian(mean, torch.linalg.cholesky(covariance))
+    factor, failed = torch.linalg.cholesky_ex(covariance)
+    return None if int(failed) else Gaussian(mean, factor)

@@ -9,7 +9,9 @@ import torch
 from torch import Tensor
 
 from diffeo.errors import DataWarning, TargetError
+from diffeo.inference.calling import check_rows
 from diffeo.inference.gaussian import Gaussian
+from diffeo.inference.naming import coordinate
 from diffeo.inference.pathfinder import Paths, elbos, pathfinder
 from diffeo.inference.score_matching import match_scores
 from diffeo.inference.target import Target
@@ -53,13 +55,26 @@ class Start:
         return self.normals.log_prob(x.unsqueeze(-2)) + self.log_weights
 
     def frame(self) -> Gaussian:
-        """The normal of the mixture's mean and covariance."""
+        """The normal of the mixture's mean and covariance.
+
+        Raises:
+            TargetError: its scales are too far apart for float64.
+        """
+        if len(self.log_weights) == 1:
+            return self.normals[0]
         weights = self.log_weights.exp()
         mean = weights @ self.normals.mean
         between = self.normals.mean - mean
         covariance = (weights[:, None, None] * self.normals.covariance).sum(0)
         covariance = covariance + (weights[:, None] * between).mT @ between
-        return Gaussian(mean, torch.linalg.cholesky(covariance))
+        factor, failed = torch.linalg.cholesky_ex(covariance)
+        if int(failed):
+            raise TargetError(
+                f"the posterior seems to be improper: its standard deviations run from "
+                f"{float(covariance.diagonal().min().sqrt()):.2g} to "
+                f"{float(covariance.diagonal().max().sqrt()):.2g}; give every parameter a prior"
+            )
+        return Gaussian(mean, factor)
 
 
 def find_start(target: Target, generator: torch.Generator) -> Start:
@@ -88,9 +103,11 @@ def find_start(target: Target, generator: torch.Generator) -> Start:
         if complete or len(found) >= MOST_MODES:
             break
         wide = _weighted(target, found, generator).frame()
-        noise = torch.randn((CLIMBERS, target.dim), generator=generator, dtype=wide.mean.dtype)
+        noise = torch.randn((4 * CLIMBERS, target.dim), generator=generator, dtype=wide.mean.dtype)
         points = wide.at(1.5 * noise)
-        points = points[target.log_prob(points).isfinite()]
+        points = points[target.log_prob(points).isfinite()][:CLIMBERS]
+        if not len(points):
+            break
         paths = pathfinder(target, points, iterations=ITERATIONS, generator=generator)
     return replace(_weighted(target, found, generator), complete=complete)
 
@@ -103,11 +120,10 @@ def first_points(target: Target, generator: torch.Generator) -> Tensor:
         shape = (CLIMBERS, target.dim)
         tried = (2 * torch.rand(shape, generator=generator, dtype=torch.float64) - 1) * width
         tried = tried.to(target.dtype)
-        value, gradient = target.value_and_gradient(tried)
+        value, gradient = target.raw_gradient(tried)
         usable = value.isfinite() & gradient.isfinite().all(-1)
         if not kept:
-            _check_dependence(target, value, gradient)
-            _warn_of_holes(target, tried, usable)
+            _check_first(target, tried, value, gradient)
         kept.append(tried[usable])
         if sum(map(len, kept)) >= CLIMBERS:
             break
@@ -121,31 +137,38 @@ def first_points(target: Target, generator: torch.Generator) -> Tensor:
     return points.double()
 
 
-def _warn_of_holes(target: Target, z: Tensor, usable: Tensor) -> None:
-    share = 1 - float(usable.double().mean())
-    if share > HOLES:
+def _check_first(target: Target, z: Tensor, value: Tensor, gradient: Tensor) -> None:
+    """What the first points tell of a target: holes, bad gradients, idle coordinates."""
+    finite = value.isfinite()
+    holes = 1 - float(finite.double().mean())
+    # a density that is zero everywhere is an error, later
+    if HOLES < holes < 1:
         warnings.warn(
-            f"log_prob is -inf or NaN at {share:.0%} of {len(z)} random points, such as "
-            f"{target.describe(z[~usable])}; where a parameter is bounded, declare it, e.g. with "
+            f"log_prob is -inf or NaN at {holes:.0%} of {len(z)} random points, such as "
+            f"{target.describe(z[~finite])}; where a parameter is bounded, declare it, e.g. with "
             f"diffeo.positive() or diffeo.interval(0, 1)",
             DataWarning,
             stacklevel=5,
         )
-
-
-def _check_dependence(target: Target, value: Tensor, gradient: Tensor) -> None:
-    """Raise where a coordinate has no influence at any point."""
-    finite = value.isfinite()
-    if not bool(finite.any()):
+    z, gradient = z[finite], gradient[finite]
+    if not len(z):
         return
-    idle = (gradient[finite] == 0).all(0)
-    if bool(idle.any()):
-        which = idle.nonzero().squeeze(-1).tolist()
+    broken = ~gradient.isfinite().all(-1)
+    if float(broken.double().mean()) > HOLES:
         raise TargetError(
-            f"log_prob does not depend on coordinates {which} of the {target.dim} unconstrained "
-            f"ones ({', '.join(target.shapes)}): the posterior is improper there; give every "
+            f"log_prob is finite but its gradient is not at {int(broken.sum())} of {len(z)} random "
+            f"points, such as {target.describe(z[broken])}; a torch.where whose other branch is "
+            f"NaN or infinite does this: clamp the argument of that branch"
+        )
+    idle = (gradient == 0).all(0).nonzero().squeeze(-1).tolist()
+    if idle:
+        names = [str(coordinate(target.constrain, z[0], i)) for i in idle[:5]]
+        raise TargetError(
+            f"log_prob does not depend on {', '.join(dict.fromkeys(names))}"
+            f"{' and others' if len(idle) > 5 else ''}: the posterior is improper; give every "
             f"parameter a prior"
         )
+    check_rows(target.log_prob, z)
 
 
 def _add_modes(

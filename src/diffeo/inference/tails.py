@@ -9,48 +9,87 @@ from torch import Tensor
 
 from diffeo.errors import TargetError
 from diffeo.inference.gaussian import Gaussian
+from diffeo.inference.naming import coordinate
 from diffeo.inference.target import Target
 
 __all__ = ["check_tails"]
 
-# standard deviations from the middle
-NEAR, FAR = 1e2, 1e4
+# standard deviations from the middle at which the density is read, and how often they are halved
+# until values are no longer rounded; the other end of the slope is so many times nearer
+FAR, HALVINGS, NEARER = 1e4, 24, 8.0
+# d log p / d log t of a density that has an integral, with room for rounding (a Cauchy's is -2)
+STEEPEST = -1.05
+# the same of one that has fallen and counts as level
+PLATEAU = 10.0
 
 
+@torch.no_grad()
 def check_tails(target: Target, frame: Gaussian) -> None:
     """Raise where the density falls off too slowly to have an integral.
 
-    Along each coordinate and each axis of the frame, both ways, d log p / d log t between 100 and
-    10,000 standard deviations t must be below -1 (a Cauchy's is -2).
+    Along each coordinate and each axis of the frame, both ways, d log p / d log t must be below -1
+    at the largest distance t, up to 10,000 standard deviations, at which no value is rounded onto
+    a bound.
 
     Raises:
-        TargetError: naming the parameter that changes most in that direction.
+        TargetError: naming the parameter that moves most in that direction.
     """
     sd = frame.covariance.diagonal().sqrt()
-    axes = torch.cat([torch.diag(sd), frame.scale_tril.mT])
-    axes = torch.cat([axes, -axes])
-    ends = torch.stack([frame.mean + NEAR * axes, frame.mean + FAR * axes]).to(target.dtype)
-    with torch.no_grad():
-        values = target.log_prob(ends.flatten(0, 1)).double().reshape(2, -1)
-    slope = (values[1] - values[0]) / math.log(FAR / NEAR)
-    # -inf at both ends makes NaN, which is no slope
-    flat = slope.nan_to_num(nan=-torch.inf) > -1 + 1e-3
-    if bool(flat.any()):
-        worst = int(slope.where(flat, -torch.inf).argmax())
-        name = _changed(target, frame.mean, frame.mean + NEAR * axes[worst])
-        raise TargetError(
-            f"the posterior is improper: log_prob does not fall off as {name} moves away "
-            f"(it changes by {float(values[1, worst] - values[0, worst]):.3g} between 100 and "
-            f"10,000 standard deviations), so it has no finite integral and the ELBO would grow "
-            f"without bound; give it a proper prior"
-        )
+    # coordinates first: they are what a message can name
+    for axes in (torch.diag(sd), frame.scale_tril.mT):
+        both = torch.cat([axes, -axes])
+        far = _farthest(target, frame.mean, both)
+        both, far = both[far > 0], far[far > 0].unsqueeze(-1)
+        ends = frame.mean + far * both
+        rise = _flat_rise(target, frame.mean, frame.mean + far / NEARER * both, ends)
+        if len(rise) and float(rise.max()) > -torch.inf:
+            worst = int(rise.argmax())
+            index = int((both[worst] / sd).abs().argmax())
+            raise TargetError(_sentence(target, frame.mean, ends[worst], index, float(rise[worst])))
 
 
-def _changed(target: Target, here: Tensor, there: Tensor) -> str:
-    """The name of the value that changes most, for its size."""
-    values = target.constrain(torch.stack([here, there]).to(target.dtype))
-    changes = {
-        name: float(((v[1] - v[0]).abs() / (1e-300 + v[0].abs() + 1)).nan_to_num(nan=1e300).max())
-        for name, v in values.items()
-    }
-    return max(changes, key=lambda name: changes[name])
+def _flat_rise(target: Target, middle: Tensor, near: Tensor, far: Tensor) -> Tensor:
+    """How much log p rises (n) between points (n, dim); -inf where it falls as it must."""
+    points = torch.cat([middle.unsqueeze(0), near, far])
+    value = target.log_prob(points)
+    here, (before, after) = value[0], value[1:].chunk(2)
+    slope = (after - before) / math.log(NEARER)
+    # a density may rise again on a way that bends through lower ones, far below the middle
+    flat = (slope > STEEPEST) & ((slope < PLATEAU) | (after > here))
+    return torch.where(flat, after - before, -torch.inf)
+
+
+def _sentence(target: Target, middle: Tensor, end: Tensor, index: int, rise: float) -> str:
+    moved = coordinate(target.constrain, middle.to(target.dtype), index)
+    where = moved.at(target.constrain(end.to(target.dtype).unsqueeze(0)))
+    return (
+        f"the posterior is improper or nearly so: far away log_prob, with the log-Jacobian of the "
+        f"supports, changes by {rise:.3g} while the distance grows {NEARER:.0f} times, up to "
+        f"{moved} = {where}; a density with a finite integral falls off faster, and the ELBO would "
+        f"grow without bound. Give {moved} a proper prior"
+    )
+
+
+def _farthest(target: Target, middle: Tensor, axes: Tensor) -> Tensor:
+    """How many times each axis (n, dim) can be taken before values round; 0 for not at all."""
+    far = torch.zeros_like(axes[:, 0])
+    times = FAR
+    for _ in range(HALVINGS):
+        open_ = (far == 0).nonzero().squeeze(-1)
+        if not len(open_):
+            break
+        here = target.constrain((middle + times * axes[open_]).to(target.dtype))
+        further = target.constrain((middle + 1.01 * times * axes[open_]).to(target.dtype))
+        start = target.constrain(middle.expand(len(open_), -1).to(target.dtype))
+        rounded = torch.zeros_like(open_, dtype=torch.bool)
+        for name in here:
+            rounded |= _rounded(*(v[name].reshape(len(open_), -1) for v in (start, here, further)))
+        far[open_[~rounded]] = times
+        times /= 2
+    return far
+
+
+def _rounded(start: Tensor, here: Tensor, further: Tensor) -> Tensor:
+    """Whether values (n, entries) that have left the start no longer move, or are infinite."""
+    left = here != start
+    return (left.any(-1) & ~(left & (here != further)).any(-1)) | ~here.isfinite().all(-1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from diffeo.errors import ShapeError, TargetError
+from diffeo.errors import DtypeError, ShapeError, TargetError
+from diffeo.inference.calling import called, check_values
+from diffeo.inference.naming import in_words
 from diffeo.inference.parameters import Declared, Parameters
 from diffeo.supports import real
 
@@ -50,10 +53,10 @@ class Target(ABC):
         """Log-density up to a constant, -inf where it is NaN.
 
         Args:
-            z: (n, dim), of the target's dtype.
+            z: (n, dim).
 
         Returns:
-            (n,), with a graph where ``z`` requires a gradient.
+            (n,) of the dtype of ``z``, with a graph where ``z`` requires a gradient.
 
         Raises:
             TargetError: values of another shape, +inf, or values without the gradient asked for.
@@ -65,9 +68,9 @@ class Target(ABC):
             self.gradients += len(z)
         else:
             self.evaluations += len(z)
-        value = self._log_prob(z)
+        value = self._log_prob(z.to(self.dtype))
         self._check(value, z, wanted)
-        return torch.where(value.isnan(), -torch.inf, value)
+        return torch.where(value.isnan(), -torch.inf, value).to(z.dtype)
 
     def value_and_gradient(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """log p (n) and its gradient (n, dim) at z (n, dim), both without a graph.
@@ -78,21 +81,20 @@ class Target(ABC):
         Raises:
             TargetError: as ``log_prob``.
         """
+        value, gradient = self.raw_gradient(z)
+        good = value.isfinite() & gradient.isfinite().all(-1)
+        return value, torch.where(good.unsqueeze(-1), gradient, 0.0)
+
+    def raw_gradient(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """``value_and_gradient`` with gradients as they come, finite or not."""
         with torch.enable_grad():
             point = z.detach().requires_grad_()
             value = self.log_prob(point)
             (gradient,) = torch.autograd.grad(value.sum(), point, materialize_grads=True)
-        good = value.isfinite() & gradient.isfinite().all(-1)
-        return value.detach(), torch.where(good.unsqueeze(-1), gradient, 0.0)
+        return value.detach(), gradient
 
     def _check(self, value: Any, z: Tensor, wanted: bool) -> None:
-        if not isinstance(value, Tensor) or value.shape != z.shape[:1]:
-            shape = f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else f"{value!r:.60}"
-            raise TargetError(
-                f"log_prob must return one number for each of the {len(z)} points of a batch, a "
-                f"tensor of shape ({len(z)},), but it returned {shape}; sum over data and "
-                f"coordinates with .sum(-1), not over the batch"
-            )
+        check_values(value, len(z))
         if wanted and not value.requires_grad:
             raise TargetError(
                 "log_prob returned values without a gradient: they do not depend on the "
@@ -109,14 +111,7 @@ class Target(ABC):
     def describe(self, z: Tensor) -> str:
         """The first of points (n, dim), in words."""
         values = {name: value[0] for name, value in self.constrain(z[:1]).items()}
-        return ", ".join(f"{name}={_short(value)}" for name, value in values.items())
-
-
-def _short(value: Tensor) -> str:
-    flat = [f"{number:.4g}" for number in value.detach().flatten()[:5].tolist()]
-    if not value.ndim:
-        return flat[0]
-    return f"[{', '.join(flat)}{', ...' if value.numel() > 5 else ''}]"
+        return ", ".join(f"{name}={in_words(value)}" for name, value in values.items())
 
 
 class NamedTarget(Target):
@@ -133,8 +128,8 @@ class NamedTarget(Target):
                 "give params={name: support, ...} for a log-density of named values, or dim= for "
                 "one of unconstrained vectors, and not both"
             )
-        if dim is not None and (isinstance(dim, bool) or not isinstance(dim, int) or dim < 1):
-            raise ShapeError(f"dim must be a whole number >= 1, got {dim!r}")
+        if dim is not None:
+            dim = _whole(dim)
         declared = {"x": real(dim)} if params is None else params
         self.parameters = declared if isinstance(declared, Parameters) else Parameters(declared)
         self.named = params is not None
@@ -143,6 +138,16 @@ class NamedTarget(Target):
 
     def constrain(self, z: Tensor) -> dict[str, Tensor]:
         return self.parameters.constrain(z)[0]
+
+
+def _whole(dim: Any) -> int:
+    try:
+        whole = 0 if isinstance(dim, bool) else operator.index(dim)
+    except TypeError:
+        whole = 0
+    if whole < 1:
+        raise ShapeError(f"dim must be a whole number >= 1, got {dim!r}")
+    return whole
 
 
 class CallableTarget(NamedTarget):
@@ -166,18 +171,24 @@ class CallableTarget(NamedTarget):
         dim: int | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
-        super().__init__(params, dim, dtype or torch.get_default_dtype())
         if not callable(log_prob):
-            raise TargetError(f"log_prob must be a function or a Target, got {log_prob!r}")
+            raise TargetError(
+                f"log_prob must be a function or a Target, got {log_prob!r:.100}; diffeo.adapters "
+                f"makes targets of Stan, NumPyro, Pyro and PyMC models"
+            )
+        dtype = dtype or torch.get_default_dtype()
+        if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
+            raise DtypeError(f"dtype must be torch.float32 or torch.float64, got {dtype!r}")
+        super().__init__(params, dim, dtype)
         self.function = log_prob
 
     def _log_prob(self, z: Tensor) -> Tensor:
         if not self.named:
-            return self.function(z)
+            return called(self.function, z)
         values, ladj = self.parameters.constrain(z)
-        log_prob = self.function(values)
-        # a wrong shape is named by the caller
-        return log_prob + ladj if getattr(log_prob, "shape", None) == ladj.shape else log_prob
+        log_prob: Tensor = called(self.function, values)
+        check_values(log_prob, len(z))
+        return log_prob + ladj
 
 
 class GradientTarget(Target):
@@ -274,7 +285,7 @@ class _NumpyFunction:
         return given_gradient(call, flat)
 
     def _call(self, x: Tensor, argument: Any) -> tuple[Tensor, Tensor]:
-        result = self.function(argument)
+        result = called(self.function, argument)
         if not isinstance(result, tuple) or len(result) != 2:
             raise TargetError(f"expected a pair (log_prob, gradient), got {result!r:.60}")
         value, gradient = result
