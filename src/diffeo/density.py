@@ -271,8 +271,14 @@ class Density(Described, nn.Module, ABC):
             numpy array as ``log_prob`` (a tensor's graph is kept when ``x`` requires a gradient).
 
         Raises:
+            TypeError: ``log_prob`` is a bound, whose gradient is not the score.
             As ``log_prob``.
         """
+        if self.exactness == "bound":
+            raise TypeError(
+                f"{type(self).__name__}: log_prob is a bound, and its gradient is not the score; "
+                f"differentiate log_prob(x, num_samples=k) if an approximation will do"
+            )
         size = checked_chunk_size(chunk_size)
         # one gradient for each pair of point and context, not their sum over contexts
         point, given = self._check_pair(x, context)

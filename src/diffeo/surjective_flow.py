@@ -194,22 +194,6 @@ class SurjectiveFlow(Model):
         bound = partial(self._one_draw, generator=draw.generator)
         return x, draw.by_chunks(bound, x, len(self.event_shape))
 
-    def score(
-        self, x: ArrayLike, context: ArrayLike | None = None, *, chunk_size: int | None = None
-    ) -> Any:
-        """The score, grad_x log p(x | context), where ``log_prob`` is exact; as ``Density.score``.
-
-        Raises:
-            TypeError: ``log_prob`` is a bound; its gradient is not the score.
-            As ``Density.score``.
-        """
-        if self.exactness == "bound":
-            raise TypeError(
-                "SurjectiveFlow: log_prob is a bound, and its gradient is not the score; "
-                "differentiate log_prob(x, num_samples=k) if an approximation will do"
-            )
-        return super().score(x, context, chunk_size=chunk_size)
-
     def initialize(
         self, x: Tensor, context: Tensor | None = None, *, standardize: bool = True
     ) -> None:

@@ -331,19 +331,6 @@ class FlowVAE(Model):
     ) -> None:
         """Nothing: what z looks like changes with training."""
 
-    def score(
-        self, x: ArrayLike, context: ArrayLike | None = None, *, chunk_size: int | None = None
-    ) -> Any:
-        """Not there: ``log_prob`` is a bound.
-
-        Raises:
-            TypeError: always.
-        """
-        raise TypeError(
-            f"{type(self).__name__}: log_prob is a bound, and its gradient is not the score; "
-            f"differentiate log_prob(x, num_samples=k) if an approximation will do"
-        )
-
     def _log_prob(self, x: Tensor, context: Tensor | None) -> Tensor:
         return self._reduced(x, reduce=_log_mean_weight)[0]
 
