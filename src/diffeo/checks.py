@@ -1,13 +1,15 @@
-"""Shape checks of the contract, in one place. They read shapes only, so they trace."""
+"""Checks of arguments, in one place. They read shapes and numbers only, so they trace."""
 
 from __future__ import annotations
+
+import operator
 
 import torch
 from torch import Tensor
 
 from diffeo.errors import ContextError, DtypeError, ShapeError
 
-__all__ = ["check_batch", "check_context", "check_event", "check_features"]
+__all__ = ["check_batch", "check_context", "check_count", "check_event", "check_features"]
 
 
 def check_features(part: str, features: int) -> None:
@@ -77,3 +79,18 @@ def check_batch(
             f"with the batch {tuple(context.shape[:-1])} of context"
         ) from error
     return x.expand(*common, *shape)
+
+
+def check_count(name: str, given: int) -> int:
+    """``given`` as a whole number of at least 1.
+
+    Raises:
+        ValueError: anything else.
+    """
+    try:
+        count = 0 if isinstance(given, bool) else operator.index(given)
+    except TypeError:
+        count = 0
+    if count < 1:
+        raise ValueError(f"{name} must be a whole number >= 1, got {given!r}")
+    return count

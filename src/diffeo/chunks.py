@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 import math
-import operator
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from torch import Tensor, nn
+
+from diffeo.checks import check_count
 
 __all__ = ["SMALL", "by_chunks", "checked_chunk_size", "rows_at_once"]
 
@@ -24,21 +25,13 @@ LIVE = 12
 SMALL = 8192
 
 
-def checked_chunk_size(given: object) -> int | None:
+def checked_chunk_size(given: int | None) -> int | None:
     """``chunk_size`` as a whole number of at least 1; None stays None.
 
     Raises:
         ValueError: anything else.
     """
-    if given is None:
-        return None
-    try:
-        size = 0 if isinstance(given, bool) else operator.index(given)  # type: ignore[arg-type]
-    except TypeError:
-        size = 0
-    if size < 1:
-        raise ValueError(f"chunk_size must be a whole number >= 1, or None, got {given!r}")
-    return size
+    return None if given is None else check_count("chunk_size", given)
 
 
 def rows_at_once(

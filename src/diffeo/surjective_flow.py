@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import operator
 from functools import partial
 from typing import Any
 
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from diffeo.arrays import ArrayLike, is_tensor_like, like_input
+from diffeo.checks import check_count
 from diffeo.chunks import by_chunks, checked_chunk_size
 from diffeo.density import Density, Seed, as_generator
 from diffeo.draw import Draw
@@ -126,7 +126,7 @@ class SurjectiveFlow(Model):
             ValueError: ``num_samples`` or ``chunk_size`` is not a whole number of at least 1.
             As ``Density.log_prob``.
         """
-        count, size = _whole(num_samples), checked_chunk_size(chunk_size)
+        count, size = check_count("num_samples", num_samples), checked_chunk_size(chunk_size)
         if self.exactness == "exact":
             count = 1
         tensors = is_tensor_like(x, context)
@@ -242,16 +242,6 @@ def _any(each: Tensor, event_shape: Any) -> Tensor:
 
 def _carries_gradients(layer: Surjection | Transform) -> bool:
     return layer.has_rsample if isinstance(layer, Surjection) else True
-
-
-def _whole(count: int) -> int:
-    try:
-        whole = operator.index(count)
-    except TypeError:
-        whole = 0
-    if whole < 1:
-        raise ValueError(f"num_samples must be a whole number of at least 1, got {count!r}")
-    return whole
 
 
 def _common_context(density: Density, layers: tuple[Surjection | Transform, ...]) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from diffeo.objectives.target import check_count
+from diffeo.checks import check_count
 
 __all__ = ["annealing"]
 

@@ -5,14 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from diffeo.checks import check_count
 from diffeo.density import Density, Seed
-from diffeo.objectives.target import (
-    LogDensity,
-    check_count,
-    check_density,
-    slope,
-    target_values,
-)
+from diffeo.objectives.target import LogDensity, check_density, slope, target_values
 
 __all__ = ["fisher"]
 

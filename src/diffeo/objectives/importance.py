@@ -9,10 +9,11 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from diffeo.checks import check_count
 from diffeo.density import Density, Seed
 from diffeo.errors import ShapeError
 from diffeo.objectives.draws import draw
-from diffeo.objectives.target import LogDensity, check_count, check_density, target_values
+from diffeo.objectives.target import LogDensity, check_density, target_values
 
 __all__ = ["Doubly", "forward_kl", "iwae"]
 

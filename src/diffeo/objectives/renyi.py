@@ -7,15 +7,10 @@ import math
 import torch
 from torch import Tensor
 
+from diffeo.checks import check_count
 from diffeo.density import Density, Seed
 from diffeo.objectives.draws import draw, stopped_log_prob
-from diffeo.objectives.target import (
-    LogDensity,
-    check_count,
-    check_density,
-    slope,
-    target_values,
-)
+from diffeo.objectives.target import LogDensity, check_density, slope, target_values
 
 __all__ = ["alpha_divergence", "renyi"]
 

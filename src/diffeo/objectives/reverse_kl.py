@@ -6,9 +6,10 @@ from math import inf
 
 from torch import Tensor
 
+from diffeo.checks import check_count
 from diffeo.density import Density, Seed
 from diffeo.objectives.draws import Gradient, draw
-from diffeo.objectives.target import LogDensity, check_count, check_density, target_values
+from diffeo.objectives.target import LogDensity, check_density, target_values
 
 __all__ = ["reverse_kl"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable
 
 import torch
@@ -12,7 +11,7 @@ from diffeo.density import Density
 from diffeo.errors import ShapeError
 from diffeo.pullback import gradients
 
-__all__ = ["LogDensity", "check_count", "check_density", "slope", "target_values"]
+__all__ = ["LogDensity", "check_density", "slope", "target_values"]
 
 LogDensity = Callable[[Tensor], Tensor]
 
@@ -61,21 +60,6 @@ def slope(values: Tensor, x: Tensor, *, keep: bool = False, differentiable: bool
         (values,), (x,), (torch.ones_like(values),), keep=keep, differentiable=differentiable
     )
     return torch.zeros_like(x) if found is None else found
-
-
-def check_count(name: str, given: int) -> int:
-    """``given`` as a whole number of at least 1.
-
-    Raises:
-        ValueError: anything else.
-    """
-    try:
-        count = 0 if isinstance(given, bool) else operator.index(given)
-    except TypeError:
-        count = 0
-    if count < 1:
-        raise ValueError(f"{name} must be a whole number >= 1, got {given!r}")
-    return count
 
 
 def check_density(objective: str, density: Density) -> None:

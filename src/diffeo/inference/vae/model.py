@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
@@ -13,7 +12,7 @@ from torch import Tensor, nn
 
 from diffeo.arrays import ArrayLike, is_tensor_like, like_input, to_tensor
 from diffeo.bases import StandardNormal
-from diffeo.checks import check_event
+from diffeo.checks import check_count, check_event
 from diffeo.chunks import by_chunks, checked_chunk_size
 from diffeo.density import Density, SampleShape, Seed, as_generator
 from diffeo.draw import Draw
@@ -176,7 +175,7 @@ class FlowVAE(Model):
         chunk_size: int | None,
     ) -> Any:
         """What ``reduce`` makes of the terms (draws, *batch)."""
-        count, size = _whole(num_samples), checked_chunk_size(chunk_size)
+        count, size = check_count("num_samples", num_samples), checked_chunk_size(chunk_size)
         tensors = is_tensor_like(x)
         with torch.set_grad_enabled(tensors and torch.is_grad_enabled()):
             point, _ = self._check_pair(x, None)
@@ -349,16 +348,6 @@ class FlowVAE(Model):
         bound = partial(self._reduced, reduce=_log_mean_weight, generator=draw.generator)
         (log_prob,) = draw.by_chunks(bound, x, len(self.event_shape))
         return x, log_prob
-
-
-def _whole(count: int) -> int:
-    try:
-        whole = operator.index(count)
-    except TypeError:
-        whole = 0
-    if whole < 1:
-        raise ValueError(f"num_samples must be a whole number of at least 1, got {count!r}")
-    return whole
 
 
 def _log_mean_weight(terms: ElboTerms) -> tuple[Tensor, ...]:
