@@ -2,43 +2,29 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-
 from diffeo.inference.target import Target
-from diffeo.training.progress import open_bar
+from diffeo.training.progress import Bar
 
 __all__ = ["ElboProgress"]
 
 
-class ElboProgress:
-    """A bar over the budget of gradients, with the current ELBO; silent without tqdm.
+class ElboProgress(Bar):
+    """A bar over the budget of gradients, with the current ELBO.
 
     Attributes:
         stage: how often the flow has been trained, counting this time.
     """
 
     def __init__(self, target: Target, gradients: int, enabled: bool) -> None:
-        self.stage = 1
-        self._target, self._before = target, target.gradients
-        self._bar = open_bar(
+        super().__init__(
             enabled,
             total=gradients,
             desc="climbing to the modes",
             bar_format="{desc} |{bar:20}| {n_fmt} of at most {total_fmt} gradients [{elapsed}]",
             unit_scale=True,
         )
-
-    def __enter__(self) -> ElboProgress:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._bar is not None:
-            self._bar.close()
+        self.stage = 1
+        self._target, self._before = target, target.gradients
 
     def window(self, elbo: float) -> None:
         """Tell the smoothed ELBO, in nats."""

@@ -4,34 +4,24 @@ from __future__ import annotations
 
 import importlib.util
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
-__all__ = ["Progress", "open_bar"]
+__all__ = ["Bar", "Progress"]
 
-
-def open_bar(enabled: bool, **options: Any) -> Any:
-    """A tqdm bar; None without tqdm, or where it is not wanted."""
-    if not enabled or importlib.util.find_spec("tqdm") is None:
-        return None
-    from tqdm.auto import tqdm
-
-    return tqdm(**options)
+Self = TypeVar("Self", bound="Bar")
 
 
-class Progress:
-    """A bar with epoch, train and validation loss and time left; silent without tqdm."""
+class Bar:
+    """A tqdm bar; silent without tqdm, or where it is not wanted."""
 
-    def __init__(self, epochs: int, done: int, enabled: bool) -> None:
-        self._bar = open_bar(
-            enabled,
-            total=epochs,
-            initial=done,
-            desc="fit",
-            bar_format="{desc} |{bar:20}| epoch {n_fmt}/{total_fmt} "
-            "[{elapsed} passed, at most {remaining} left]",
-        )
+    def __init__(self, enabled: bool, **options: Any) -> None:
+        self._bar: Any = None
+        if enabled and importlib.util.find_spec("tqdm") is not None:
+            from tqdm.auto import tqdm
 
-    def __enter__(self) -> Progress:
+            self._bar = tqdm(**options)
+
+    def __enter__(self: Self) -> Self:
         return self
 
     def __exit__(
@@ -42,6 +32,20 @@ class Progress:
     ) -> None:
         if self._bar is not None:
             self._bar.close()
+
+
+class Progress(Bar):
+    """A bar with epoch, train and validation loss and time left."""
+
+    def __init__(self, epochs: int, done: int, enabled: bool) -> None:
+        super().__init__(
+            enabled,
+            total=epochs,
+            initial=done,
+            desc="fit",
+            bar_format="{desc} |{bar:20}| epoch {n_fmt}/{total_fmt} "
+            "[{elapsed} passed, at most {remaining} left]",
+        )
 
     def epoch(self, train: float, validation: float | None, best: float | None) -> None:
         """Advance by one epoch."""
