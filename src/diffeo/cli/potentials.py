@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
 import time
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from diffeo.inference.founding_figure import (
 )
 from diffeo.inference.potentials import POTENTIALS, Potential
 from diffeo.inference.search import Integers, Reals, Search, Space, Trial, search
+from diffeo.training.progress import Bar
 
 __all__ = ["SEARCHED", "Fitted", "Fitter", "search_planar"]
 
@@ -140,22 +140,11 @@ def _say(name: str, trial: Trial) -> None:
     )
 
 
-class _Bar:
-    """A bar of steps with the loss; silent without tqdm."""
+class _Bar(Bar):
+    """A bar of steps with the loss."""
 
     def __init__(self, name: str, steps: int) -> None:
-        self._bar: Any = None
-        if importlib.util.find_spec("tqdm") is not None:
-            from tqdm.auto import tqdm
-
-            self._bar = tqdm(total=steps, desc=name, leave=False, unit="step")
-
-    def __enter__(self) -> _Bar:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.close()
+        super().__init__(True, total=steps, desc=name, leave=False, unit="step")
 
     def advance(self, step: int, loss: float) -> None:
         """One more step is done."""
