@@ -22,6 +22,7 @@ _NUMPY = (
     "compute in torch operations, or give value and gradient in numpy to "
     "diffeo.inference.numpy_target"
 )
+_NAMES = 'The values are in a dictionary under the names of params, as in values["mu"]'
 # what the text of an error gives away, and the advice for it; the first that fits counts
 _ADVICE = (
     ("numpy", f"The parameters are torch tensors: {_NUMPY}"),
@@ -39,6 +40,17 @@ _ADVICE = (
         "Declare the support of the parameter, such as diffeo.positive() or "
         "diffeo.interval(0, 1), or return -inf outside it",
     ),
+    (
+        "in-place operation",
+        "Do not change the parameters in place, as .mul_() and += do: make new tensors",
+    ),
+    (
+        "required positional argument",
+        "log_prob is called with one argument: a dictionary of the named values where there are "
+        "params=, vectors (n, dim) where there is dim=",
+    ),
+    ("KeyError", _NAMES),
+    ("'dict' object has no attribute", _NAMES),
     (
         "dtype",
         "Give the dtype of the data, such as fit_posterior(..., dtype=torch.float64)",
@@ -58,10 +70,11 @@ def called(function: Callable[[Any], Any], argument: Any) -> Any:
         raise
     except Exception as error:
         words = " ".join(str(error).split())
+        words = f"{type(error).__name__}: {words}"
         advice = next((advice for sign, advice in _ADVICE if sign in words), _BATCH)
         raise TargetError(
-            f"log_prob raised {type(error).__name__} ({_shortened(words)}) when called with a "
-            f"batch of points, {_described(argument)}. {advice}"
+            f"log_prob raised {_shortened(words)} It was called with a batch of points, "
+            f"{_described(argument)}. {advice}"
         ) from error
 
 
@@ -74,7 +87,7 @@ def check_values(value: Any, points: int) -> None:
     if isinstance(value, np.ndarray | np.generic):
         raise TargetError(f"{expected} a {type(value).__name__} of numpy: {_NUMPY}")
     if not isinstance(value, Tensor):
-        raise TargetError(f"{expected} {_shortened(repr(value))}")
+        raise TargetError(f"{expected} {_shortened(' '.join(repr(value).split()), 60)}")
     if value.shape != (points,):
         raise TargetError(f"{expected} shape {tuple(value.shape)}. {_BATCH}")
     if not value.is_floating_point():
@@ -114,4 +127,4 @@ def _described(argument: Any) -> str:
 
 
 def _shortened(words: str, most: int = 160) -> str:
-    return words if len(words) <= most else f"{words[:most]}..."
+    return f"{words.rstrip('.')}." if len(words) <= most else f"{words[:most]}..."

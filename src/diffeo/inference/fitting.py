@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -11,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from diffeo.checks import check_count
 from diffeo.errors import DataWarning, TargetError
 from diffeo.inference.approximation import ROWS, Approximation, starting_at
 from diffeo.inference.latent import disagreements
@@ -35,6 +35,8 @@ STAGES = (0.4, 0.6, 0.8, 1.0)
 DRAWS, ENOUGH, MOST_DRAWS = 10_000, 2_000, 80_000
 # share of the draws that count beyond which nothing can be gained
 EXACT = 0.9999
+# gradients that the latent chains of the check may take: a share of the budget, at least so many
+CHECK_SHARE, CHECK_LEAST = 0.2, 60_000
 
 
 def fit_posterior(
@@ -78,7 +80,7 @@ def fit_posterior(
         ShapeError: neither or both of ``params`` and ``dim``, or declarations that are none.
         TargetError: a log-density of another shape, +inf, without a gradient, finite nowhere,
             independent of a parameter, or improper.
-        ValueError: a budget that is not positive.
+        ValueError: a budget that is not positive, or a seed that is no whole number.
 
     Warns:
         DataWarning: the verdict is bad, or the density is zero at many random points.
@@ -101,7 +103,7 @@ def fit_posterior(
         >>> post.sample(4000)["tau"].shape
         torch.Size([4000])
     """
-    _check_budget(max_gradients, max_time)
+    _check_budget(max_gradients, max_time, seed)
     target = _as_target(log_prob, params, dim, dtype)
     generator = torch.Generator().manual_seed(seed)
     budget = Budget(target, target.gradients + max_gradients, max_time)
@@ -111,7 +113,8 @@ def fit_posterior(
         start = find_start(target, generator)
         check_tails(target, start.frame())
         approximation, trainer, weighted, quality = _grown(target, start, budget, generator, bar)
-        quality = _checked(approximation, target, start, weighted, quality, generator)
+        most = max(CHECK_LEAST, int(CHECK_SHARE * max_gradients))
+        quality = _checked(approximation, target, start, weighted, quality, generator, most)
     if not quality.good:
         warnings.warn(f"fit_posterior: {quality.verdict}", DataWarning, stacklevel=2)
     approximation.eval()
@@ -142,11 +145,12 @@ def _as_target(
     return log_prob
 
 
-def _check_budget(max_gradients: int, max_time: float | None) -> None:
-    if operator.index(max_gradients) < 1:
-        raise ValueError(f"max_gradients must be at least 1, got {max_gradients}")
-    if max_time is not None and not max_time > 0:
-        raise ValueError(f"max_time must be above 0 seconds, got {max_time}")
+def _check_budget(max_gradients: int, max_time: float | None, seed: int) -> None:
+    check_count("max_gradients", max_gradients)
+    if max_time is not None and not (isinstance(max_time, float | int) and max_time > 0):
+        raise ValueError(f"max_time must be seconds above 0, or None, got {max_time!r}")
+    if isinstance(seed, bool) or not isinstance(seed, int):
+        raise ValueError(f"seed must be a whole number, got {seed!r}")
 
 
 def _grown(
@@ -201,10 +205,13 @@ def _checked(
     weighted: Weighted,
     quality: Quality,
     generator: torch.Generator,
+    most_gradients: int,
 ) -> Quality:
     """The quality, with what chains and climbers say against it."""
     z, log_weights = weighted
-    found = disagreements(approximation, target, start, z, log_weights.exp(), generator)
+    found = disagreements(
+        approximation, target, start, z, log_weights.exp(), generator, most_gradients
+    )
     if not start.complete:
         found.append("the search for modes ended while it still found new ones")
     return replace(quality, warnings=[*quality.warnings, *found])

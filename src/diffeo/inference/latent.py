@@ -9,19 +9,24 @@ import torch
 from torch import Tensor
 
 from diffeo.density import Seed
+from diffeo.errors import DiffeoError, TargetError
 from diffeo.inference.approximation import Approximation
 from diffeo.inference.convergence import ess_bulk, rhat
 from diffeo.inference.mcmc import Chains, hmc, independence_metropolis
 from diffeo.inference.start import Start
 from diffeo.inference.target import Target
 
-__all__ = ["disagreements", "independent_chains", "latent_chains"]
+__all__ = ["ChainsStoppedError", "disagreements", "independent_chains", "latent_chains"]
 
 # of the check: enough to see a region that the flow has missed, at a few per cent of a fit's cost
 CHECK_CHAINS, CHECK_STEPS = 64, 60
 # standard deviations between means, ratio between standard deviations, and how many standard
 # errors either must be beyond chance
 SHIFT, RATIO, ERRORS = 0.25, 1.3, 5.0
+
+
+class ChainsStoppedError(DiffeoError):
+    """Chains need more gradients than they were given."""
 
 
 def latent_chains(
@@ -32,6 +37,7 @@ def latent_chains(
     warmup: int,
     draws: int,
     seed: Seed,
+    most_gradients: int | None = None,
 ) -> Chains:
     """Hamiltonian chains in the flow's latent space, as draws z (chains, draws, dim).
 
@@ -40,6 +46,11 @@ def latent_chains(
         target: the log-density.
         start: points z (chains, dim) to start at; those where the density is zero are left out.
         warmup, draws, seed: as ``hmc``.
+        most_gradients: at which the chains are given up.
+
+    Raises:
+        TargetError: no start has a finite density and gradient.
+        ChainsStoppedError: they would take more gradients.
 
     Reference: "NeuTra-lizing Bad Geometry in Hamiltonian Monte Carlo Using Neural Transport",
     Hoffman, Sountsov, Dillon, Langmore, Tran, Vasudevan, 2019, arXiv:1903.03704.
@@ -47,13 +58,22 @@ def latent_chains(
     with torch.no_grad():
         here = target.log_prob(approximation.mean.to(target.dtype).unsqueeze(0))
         offset = float(here) if math.isfinite(float(here)) else 0.0
-    log_prob = approximation.latent(target, offset)
+    latent = approximation.latent(target, offset)
+    end = math.inf if most_gradients is None else target.gradients + most_gradients
+
+    def log_prob(u: Tensor) -> Tensor:
+        if target.gradients >= end:
+            raise ChainsStoppedError(f"the chains have taken {most_gradients} gradients")
+        return latent(u)
+
     noise = approximation.to_latent(start)
     # gradients to the weights are nobody's concern
     approximation.requires_grad_(False)
     try:
         noise = noise[noise.isfinite().all(-1)]
-        noise = noise[_usable(log_prob, noise)]
+        noise = noise[_usable(latent, noise)]
+        if not len(noise):
+            raise TargetError("log_prob or its gradient is not finite at any start of the chains")
         chains = hmc(log_prob, noise, warmup=warmup, draws=draws, seed=seed)
     finally:
         approximation.requires_grad_(True)
@@ -94,6 +114,7 @@ def disagreements(
     z: Tensor,
     weights: Tensor,
     generator: torch.Generator,
+    most_gradients: int,
 ) -> list[str]:
     """Where short latent chains, begun at the start's draws, contradict weighted draws z (n, dim).
 
@@ -105,6 +126,7 @@ def disagreements(
         z: draws of the approximation (n, dim).
         weights: their normalised importance weights (n).
         generator: of the chains.
+        most_gradients: that the chains may take; good ones take about 30,000.
 
     Returns:
         One sentence for each finding.
@@ -112,9 +134,21 @@ def disagreements(
     chosen = torch.multinomial(start.log_weights.exp(), CHECK_CHAINS, True, generator=generator)
     noise = torch.randn((CHECK_CHAINS, target.dim), generator=generator, dtype=torch.float64)
     points = start.normals[chosen].at(noise)
-    chains = latent_chains(
-        approximation, target, points, warmup=CHECK_STEPS, draws=CHECK_STEPS, seed=generator
-    ).draws
+    try:
+        chains = latent_chains(
+            approximation,
+            target,
+            points,
+            warmup=CHECK_STEPS,
+            draws=CHECK_STEPS,
+            seed=generator,
+            most_gradients=most_gradients,
+        ).draws
+    except ChainsStoppedError:
+        return [
+            f"latent chains need more than {most_gradients:,} gradients to move, as they do where "
+            f"the flow is far from the target"
+        ]
     mean = weights @ z
     sd = (weights @ (z - mean).square()).sqrt()
     at = (chains - mean) / sd

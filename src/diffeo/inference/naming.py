@@ -35,16 +35,17 @@ def coordinate(constrain: Values, here: Tensor, index: int) -> Named:
         here: a point (dim) to move from.
         index: of the coordinate.
     """
-    there = here.clone()
-    there[index] += 1e-2 * here[index].abs().clamp(min=1.0)
-    names = constrain(torch.stack([here, there]))
-    moved = {name: (v[0] != v[1]) & v[0].isfinite() for name, v in names.items()}
-    for name, which in moved.items():
-        at = which.nonzero().tolist()
-        if at:
-            # of a simplex or an ordered vector several move
-            return Named(name, tuple(at[0]) if len(at) == 1 else ())
-    return Named(next(iter(names)), ())
+    # far out values are rounded and none moves
+    for point in (here, torch.zeros_like(here)):
+        there = point.clone()
+        there[index] += 1e-2 * point[index].abs().clamp(min=1.0)
+        values = constrain(torch.stack([point, there]))
+        for name, value in values.items():
+            at = ((value[0] != value[1]) & value[0].isfinite()).nonzero().tolist()
+            if at:
+                # of a simplex or an ordered vector several move
+                return Named(name, tuple(at[0]) if len(at) == 1 else ())
+    return Named(next(iter(values)), ())
 
 
 def in_words(value: Tensor) -> str:

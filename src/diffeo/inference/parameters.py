@@ -16,6 +16,7 @@ from diffeo.errors import ShapeError
 from diffeo.supports import (
     Circle,
     CorrCholesky,
+    Discrete,
     Features,
     Interval,
     Simplex,
@@ -142,6 +143,11 @@ def _checked(name: str, given: Declared) -> tuple[Support, tuple[int, ...]]:
         raise ShapeError(
             f"params: {name!r} needs a support such as diffeo.real() or diffeo.positive(), "
             f"or a pair (support, shape), got {given!r}{hint}"
+        )
+    if isinstance(support, Discrete):
+        raise ShapeError(
+            f"params: {name!r} is discrete, {support!r}, and a flow lives on the reals; sum it out "
+            f"of log_prob, with torch.logsumexp over its values"
         )
     try:
         shape = tuple(map(operator.index, repeats))

@@ -19,8 +19,9 @@ from diffeo.objectives import reverse_kl
 __all__ = ["Budget", "Trainer"]
 
 BATCH = 256
-STEP_SIZES = (1e-2, 3e-3, 1e-3)
-TRIAL_STEPS = 40
+# tried in turn; the first where trials would take more than a share of the budget
+STEP_SIZES = (3e-3, 1e-2, 1e-3)
+TRIAL_STEPS, TRIAL_SHARE = 40, 0.05
 # steps whose ELBOs are averaged before any decision
 WINDOW = 50
 # a rise of the averaged ELBO that is worth going on for, in nats
@@ -52,6 +53,9 @@ class Budget:
         if self.target.gradients + BATCH * WINDOW > share * self.gradients:
             return False
         return self.seconds is None or self.elapsed() < share * self.seconds
+
+    def gradients_left(self) -> int:
+        return self.gradients - self.target.gradients
 
     def elapsed(self) -> float:
         return time.monotonic() - self.started
@@ -118,7 +122,9 @@ class Trainer:
                 self.lr *= FALL
 
     def _chosen_step_size(self) -> float:
-        """The step size of the highest ELBO after a short trial."""
+        """The step size of the highest ELBO after a short trial, if there is room for one."""
+        if BATCH * TRIAL_STEPS * len(STEP_SIZES) > TRIAL_SHARE * self.budget.gradients_left():
+            return STEP_SIZES[0]
         weights = copy.deepcopy(self.approximation.flow.state_dict())
         reached: dict[float, float] = {}
         for self.lr in STEP_SIZES:
