@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -45,10 +46,12 @@ class Bridge:
     def constrain(self, z: Floats) -> Floats:
         values = np.full((len(z), len(self.names)), np.nan)
         for row, out in zip(z, values, strict=True):
-            try:
-                out[:] = self._model.param_constrain(row, include_tp=True, include_gq=False)
-            except RuntimeError:  # only transformed parameters can fail
-                out[: self.declared] = self._model.param_constrain(row)
+            # without the transformed parameters, should those fail
+            for also in (True, False):
+                with suppress(RuntimeError):
+                    found = self._model.param_constrain(row, include_tp=also, include_gq=False)
+                    out[: len(found)] = found
+                    break
         return values
 
     def unconstrain(self, values: Floats) -> Floats:

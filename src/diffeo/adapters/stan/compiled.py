@@ -66,11 +66,12 @@ class Compiled:
         return values, slopes, failed, message
 
     def constrain(self, z: Floats) -> Floats:
-        """Constrained values (n, names) of z (n, dim); NaN where transformed parameters fail."""
-        values = np.empty((len(z), len(self.names)))
-        failed, message = self._call("constrain", *values.shape, z, values)
-        if failed:
-            raise TargetError(f"Stan cannot constrain {failed} of {len(z)} points: {message}")
+        """Constrained values (n, names) of z (n, dim); NaN where Stan cannot tell them.
+
+        Those are transformed parameters that fail, or bounds that rounding has closed far out.
+        """
+        values = np.full((len(z), len(self.names)), np.nan)
+        self._call("constrain", *values.shape, z, values)
         return values
 
     def unconstrain(self, values: Floats) -> Floats:

@@ -89,7 +89,8 @@ class StanTarget(GradientTarget):
     def constrain(self, z: Tensor) -> dict[str, Tensor]:
         """Named values (*batch, *shape) at points (*batch, dim), without a graph.
 
-        Transformed parameters that the program cannot compute at a point are NaN there.
+        What Stan cannot compute at a point is NaN there: transformed parameters that fail, or
+        parameters far out, where a bound that depends on another parameter closes by rounding.
         """
         if z.ndim == 0 or z.shape[-1] != self.dim:
             raise ShapeError(f"the target takes points (*batch, {self.dim}), got {tuple(z.shape)}")
