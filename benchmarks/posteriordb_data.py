@@ -14,9 +14,12 @@ import numpy as np
 
 from diffeo.adapters.stan import StanTarget
 
-__all__ = ["HARD", "flat", "folder", "load", "names"]
+__all__ = ["CHAINS", "HARD", "flat", "folder", "load", "names", "reference_draws"]
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+# of reference draws
+CHAINS = 10
 
 # what the tables list apart
 HARD = (
@@ -50,7 +53,7 @@ def load(name: str) -> tuple[StanTarget, dict[str, np.ndarray]]:
     """A posterior and its reference draws (10000) for each flat name; the first call compiles."""
     about = json.loads((folder() / "posteriors" / f"{name}.json").read_text("utf-8"))
     program = folder() / "stan" / f"{about['model_name']}.stan"
-    return StanTarget(program, _data(about["data_name"])), _reference(name)
+    return StanTarget(program, _data(about["data_name"])), reference_draws(name)
 
 
 def flat(draws: Mapping[str, Any]) -> dict[str, np.ndarray]:
@@ -69,8 +72,8 @@ def _data(name: str) -> dict[str, Any]:
         return json.loads(archive.read(archive.namelist()[0]))
 
 
-def _reference(name: str) -> dict[str, np.ndarray]:
-    """Draws of all chains, one chain after another."""
+def reference_draws(name: str) -> dict[str, np.ndarray]:
+    """Reference draws by flat name, one chain after another."""
     with np.load(folder() / "draws" / f"{name}.npz", allow_pickle=False) as file:
         draws = file["draws"].astype(np.float64)
         return {str(n): draws[..., i].ravel() for i, n in enumerate(file["names"])}
