@@ -14,6 +14,7 @@ from diffeo.checks import check_count
 from diffeo.errors import DataWarning, TargetError
 from diffeo.inference.approximation import ROWS, Approximation, starting_at
 from diffeo.inference.latent import disagreements
+from diffeo.inference.moments import heavy_tails
 from diffeo.inference.parameters import Declared
 from diffeo.inference.posterior import Cost, Posterior
 from diffeo.inference.progress import ElboProgress
@@ -214,4 +215,5 @@ def _checked(
     )
     if not start.complete:
         found.append("the search for modes ended while it still found new ones")
-    return replace(quality, warnings=[*quality.warnings, *found])
+    heavy = heavy_tails(target.constrain(z.to(target.dtype)), log_weights, KHAT_LIMIT)
+    return replace(quality, warnings=[*quality.warnings, *found], heavy=heavy)

@@ -26,6 +26,7 @@ class Quality:
         largest: largest smoothed weight, in units of their mean.
         empty: share of draws where the target's density is zero.
         warnings: what else speaks against it, such as chains that disagree with the flow.
+        heavy: values whose standard deviation rests on a few draws, with the k-hat of their square.
     """
 
     elbo: float
@@ -38,30 +39,40 @@ class Quality:
     largest: float
     empty: float
     warnings: list[str] = field(default_factory=list)
+    heavy: dict[str, float] = field(default_factory=dict)
 
     @property
     def good(self) -> bool:
         """Whether nothing speaks against it."""
-        return self.khat <= KHAT_LIMIT and not self.warnings
+        return not (self._faults() or self.heavy)
 
     @property
     def verdict(self) -> str:
         """In words, with the remedies where there is need of one."""
-        if self.good:
-            close = self.ess > 0.9 * self.draws
-            rest = (
-                "sample() is nearly exact"
-                if close
-                else "resample() removes what bias sample() has left"
+        faults = self._faults()
+        if faults:
+            return (
+                f"do not rely on it: {'; '.join(faults)}. Remedies: fit again with a larger "
+                f"max_gradients (a larger flow), mcmc() (chains in the flow's latent space, with "
+                f"R-hat), mcmc(method='independence'); resample() corrects only what the weights "
+                f"see{self._moments()}"
             )
-            return f"good: {rest}"
-        faults = list(self.warnings)
-        if self.khat > KHAT_LIMIT:
-            faults.insert(0, f"k-hat {self.khat:.2f} is above {KHAT_LIMIT}{self._harmless()}")
+        close = self.ess > 0.9 * self.draws
+        how = "sample() is nearly exact" if close else "resample() removes sample()'s bias"
+        return f"good: {how}{self._moments()}"
+
+    def _faults(self) -> list[str]:
+        if self.khat <= KHAT_LIMIT:
+            return self.warnings
+        return [f"k-hat {self.khat:.2f} is above {KHAT_LIMIT}{self._harmless()}", *self.warnings]
+
+    def _moments(self) -> str:
+        if not self.heavy:
+            return ""
+        each = ", ".join(f"{name} ({khat:.2f})" for name, khat in self.heavy.items())
         return (
-            f"do not rely on it: {'; '.join(faults)}. Remedies: fit again with a larger "
-            f"max_gradients (a larger flow), mcmc() (chains in the flow's latent space, with "
-            f"R-hat), mcmc(method='independence'); resample() corrects only what the weights see"
+            f"; but the tail of {each} is so heavy (in brackets: k-hat of the square) that its "
+            f"standard deviation rests on a few draws and may not exist: use quantiles"
         )
 
     def _harmless(self) -> str:
