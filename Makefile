@@ -35,6 +35,9 @@ bench-quality: $(VENV)/dev
 	$(BIN)/python benchmarks/models.py
 	$(BIN)/python benchmarks/reverse_kl.py
 	$(BIN)/python benchmarks/potentials.py
+	$(BIN)/python benchmarks/posteriors.py
+	$(BIN)/python benchmarks/posteriordb.py
+	$(BIN)/python benchmarks/vae.py --missing
 	$(BIN)/python benchmarks/power_plant.py
 	$(BIN)/python benchmarks/conditional.py
 	$(BIN)/python benchmarks/import_time.py

@@ -67,8 +67,14 @@ class PosteriorChains:
         """
         return to_arviz(self.draws, chains=True)
 
+    @property
+    def mixed(self) -> bool:
+        """Whether R-hat is below 1.01 for every coordinate."""
+        return float(self.chains.rhat.max()) < RHAT_LIMIT
+
     def __repr__(self) -> str:
-        return f"Posterior{self.chains!r}"
+        words = "mixed" if self.mixed else f"NOT MIXED, R-hat must be below {RHAT_LIMIT}"
+        return f"Posterior{self.chains!r}: {words}"
 
 
 class Posterior:
@@ -203,7 +209,7 @@ class Posterior:
             self.approximation, target, start, warmup=WARMUP, draws=draws, seed=generator
         )
 
-    def to_arviz(self, n: int = 4000, *, seed: Seed = 0) -> Any:
+    def to_arviz(self, n: int = 4000, *, seed: Seed = None) -> Any:
         """``resample(n)`` as ``arviz.InferenceData``.
 
         Raises:
