@@ -53,7 +53,8 @@ DENSITIES: list[Entry] = [
         "MultivariateNormalMixture",
         (bases.MultivariateNormalMixture,),
         lambda d, c: bases.MultivariateNormalMixture(
-            [[-1.0] * d, [1.5] * d], (torch.eye(d) + 0.5 * torch.ones(d, d).tril(-1)).repeat(2, 1, 1)
+            [[-1.0] * d, [1.5] * d],
+            (torch.eye(d) + 0.5 * torch.ones(d, d).tril(-1)).repeat(2, 1, 1),
         ),
     ),
     Entry(

@@ -19,7 +19,8 @@ from diffeo.inference.target import Target
 __all__ = ["Start", "find_start", "first_points"]
 
 CLIMBERS = 20
-ROUNDS = 10
+# rounds at most, and without a new mode to end with
+ROUNDS, IDLE = 12, 2
 MOST_MODES = 24
 ITERATIONS = 200
 # nats: modes of lower ELBOs are not worth a component
@@ -96,20 +97,28 @@ def find_start(target: Target, generator: torch.Generator) -> Start:
     best = int(paths.elbo.argmax())
     found = [_refined(target, paths.normal[best], generator)]
     summits = [paths.end[best]]
+    idle = 0
     for _ in range(ROUNDS):
         before = len(found)
         _add_modes(target, paths, found, summits, generator)
-        complete = len(found) == before
-        if complete or len(found) >= MOST_MODES:
+        idle = idle + 1 if len(found) == before else 0
+        # where there are several modes, one round may miss the last of them by chance
+        if idle == IDLE or len(found) == 1 or len(found) >= MOST_MODES:
             break
-        wide = _weighted(target, found, generator).frame()
-        noise = torch.randn((4 * CLIMBERS, target.dim), generator=generator, dtype=wide.mean.dtype)
-        points = wide.at(1.5 * noise)
-        points = points[target.log_prob(points).isfinite()][:CLIMBERS]
+        points = _further_points(target, _weighted(target, found, generator).frame(), generator)
         if not len(points):
             break
         paths = pathfinder(target, points, iterations=ITERATIONS, generator=generator)
-    return replace(_weighted(target, found, generator), complete=complete)
+    return replace(_weighted(target, found, generator), complete=idle > 0)
+
+
+def _further_points(target: Target, known: Gaussian, generator: torch.Generator) -> Tensor:
+    """Points (at most CLIMBERS, dim) around known modes, in their frame and as wide every way."""
+    noise = torch.randn((4 * CLIMBERS, target.dim), generator=generator, dtype=known.mean.dtype)
+    widest = torch.linalg.matrix_norm(known.scale_tril, ord=2)
+    points = torch.cat([known.at(1.5 * noise[::2]), known.mean + 1.5 * widest * noise[1::2]])
+    points = points[torch.randperm(len(points), generator=generator)]
+    return points[target.log_prob(points.to(target.dtype)).isfinite()][:CLIMBERS]
 
 
 def first_points(target: Target, generator: torch.Generator) -> Tensor:
