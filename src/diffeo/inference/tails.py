@@ -16,11 +16,13 @@ __all__ = ["check_tails"]
 
 # standard deviations from the middle at which the density is read, and how often they are halved
 # until values are no longer rounded; the other end of the slope is so many times nearer
-FAR, HALVINGS, NEARER = 1e4, 24, 8.0
+FAR, HALVINGS, NEARER = 1e4, 24, 2.0
 # d log p / d log t of a density that has an integral, with room for rounding (a Cauchy's is -2)
 STEEPEST = -1.05
 # the same of one that has fallen and counts as level
 PLATEAU = 10.0
+# nats below the middle at which a level is that of the largest or smallest numbers there are
+DEEP = 1e6
 
 
 @torch.no_grad()
@@ -55,7 +57,7 @@ def _flat_rise(target: Target, middle: Tensor, near: Tensor, far: Tensor) -> Ten
     here, (before, after) = value[0], value[1:].chunk(2)
     slope = (after - before) / math.log(NEARER)
     # a density may rise again on a way that bends through lower ones, far below the middle
-    flat = (slope > STEEPEST) & ((slope < PLATEAU) | (after > here))
+    flat = (slope > STEEPEST) & ((slope < PLATEAU) | (after > here)) & (after > here - DEEP)
     return torch.where(flat, after - before, -torch.inf)
 
 
