@@ -160,7 +160,7 @@ def test_a_small_budget_is_kept_and_its_result_is_judged() -> None:
         post = diffeo.fit_posterior(target, max_gradients=15_000, progress=False)
     assert not post.quality.good
     # climbers and the check have gradients of their own
-    assert post.cost.gradients < 60_000
+    assert post.cost.gradients < 100_000
 
 
 @ANY_VERDICT
