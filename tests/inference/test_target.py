@@ -113,7 +113,7 @@ def test_bad_log_densities_are_named(name: str) -> None:
     ],
 )
 def test_bad_declarations_are_named(arguments: dict[str, Any], words: str) -> None:
-    with pytest.raises(ShapeError, match=words):
+    with pytest.raises(ValueError, match=words):
         CallableTarget(lambda x: x, **arguments)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from diffeo.checks import check_count
 from diffeo.errors import DtypeError, ShapeError, TargetError
 from diffeo.inference.calling import called, check_values
 from diffeo.inference.naming import in_words
@@ -129,7 +129,7 @@ class NamedTarget(Target):
                 "one of unconstrained vectors, and not both"
             )
         if dim is not None:
-            dim = _whole(dim)
+            dim = check_count("dim", dim)
         declared = {"x": real(dim)} if params is None else params
         self.parameters = declared if isinstance(declared, Parameters) else Parameters(declared)
         self.named = params is not None
@@ -138,16 +138,6 @@ class NamedTarget(Target):
 
     def constrain(self, z: Tensor) -> dict[str, Tensor]:
         return self.parameters.constrain(z)[0]
-
-
-def _whole(dim: Any) -> int:
-    try:
-        whole = 0 if isinstance(dim, bool) else operator.index(dim)
-    except TypeError:
-        whole = 0
-    if whole < 1:
-        raise ShapeError(f"dim must be a whole number >= 1, got {dim!r}")
-    return whole
 
 
 class CallableTarget(NamedTarget):

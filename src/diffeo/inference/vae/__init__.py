@@ -9,8 +9,8 @@ from diffeo.inference.vae.likelihoods import (
     Gaussian,
     Likelihood,
 )
-from diffeo.inference.vae.model import ElboTerms, FlowVAE
-from diffeo.inference.vae.objective import negative_elbo
+from diffeo.inference.vae.model import FlowVAE
+from diffeo.inference.vae.objective import ElboTerms, negative_elbo
 from diffeo.inference.vae.posteriors import amortised_posterior
 
 __all__ = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -17,27 +17,15 @@ from diffeo.chunks import by_chunks, checked_chunk_size
 from diffeo.density import Density, SampleShape, Seed, as_generator
 from diffeo.draw import Draw
 from diffeo.inference.vae.likelihoods import Bernoulli, Likelihood
-from diffeo.inference.vae.objective import negative_elbo
+from diffeo.inference.vae.objective import ElboTerms, negative_elbo
 from diffeo.inference.vae.parts import event_shape_of
 from diffeo.model import Model
 from diffeo.training import Objective
 
-__all__ = ["ElboTerms", "FlowVAE"]
+__all__ = ["FlowVAE"]
 
 Self = TypeVar("Self", bound="FlowVAE")
-Reduce = Callable[["ElboTerms"], tuple[Tensor, ...]]
-
-
-class ElboTerms(NamedTuple):
-    """The two parts of the ELBO, which is likelihood - divergence, in nats an event.
-
-    Attributes:
-        likelihood: log p(x | z).
-        divergence: log q(z | x) - log p(z), whose mean is KL(q(z | x) || p(z)).
-    """
-
-    likelihood: Tensor
-    divergence: Tensor
+Reduce = Callable[[ElboTerms], tuple[Tensor, ...]]
 
 
 class FlowVAE(Model):

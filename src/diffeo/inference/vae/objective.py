@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import NamedTuple, Protocol
 
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from diffeo.inference.vae.model import FlowVAE
+__all__ = ["ElboTerms", "negative_elbo"]
 
-__all__ = ["negative_elbo"]
+
+class ElboTerms(NamedTuple):
+    """The two parts of the ELBO, which is likelihood - divergence, in nats an event.
+
+    Attributes:
+        likelihood: log p(x | z).
+        divergence: log q(z | x) - log p(z), whose mean is KL(q(z | x) || p(z)).
+    """
+
+    likelihood: Tensor
+    divergence: Tensor
+
+
+class _Trained(Protocol):
+    """What the objective needs of a model."""
+
+    training: bool
+    updates: Tensor
+
+    def elbo_terms(self, x: Tensor) -> ElboTerms: ...
 
 
 def negative_elbo(
-    model: FlowVAE,
+    model: _Trained,
     x: Tensor,
     context: Tensor | None = None,  # noqa: ARG001  a place of every objective
     weight: Tensor | None = None,
