@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -13,6 +14,7 @@ from torch import Tensor
 from diffeo.checks import check_count
 from diffeo.errors import DataWarning, TargetError
 from diffeo.inference.approximation import ROWS, Approximation, starting_at
+from diffeo.inference.escape import escapes
 from diffeo.inference.latent import disagreements
 from diffeo.inference.moments import heavy_tails
 from diffeo.inference.parameters import Declared
@@ -56,8 +58,8 @@ def fit_posterior(
     Climbers from random points find modes (Pathfinder); a normal is matched to the scores at each
     (batch and match); a flow starts there and raises the ELBO with sticking-the-landing gradients,
     until that no longer rises; it grows while k-hat is above 0.7 and the budget lasts. Pareto-
-    smoothed importance weights and short Hamiltonian chains in the flow's latent space then judge
-    it. Nothing needs tuning.
+    smoothed importance weights and short Hamiltonian chains, in the flow's latent space and outside
+    it, then judge it. Nothing needs tuning.
 
     Args:
         log_prob: log-density up to a constant, in torch operations on a batch: of a dictionary of
@@ -210,9 +212,10 @@ def _checked(
 ) -> Quality:
     """The quality, with what chains and climbers say against it."""
     z, log_weights = weighted
-    found = disagreements(
-        approximation, target, start, z, log_weights.exp(), generator, most_gradients
-    )
+    weights = log_weights.exp()
+    found = disagreements(approximation, target, start, z, weights, generator, most_gradients)
+    highest = quality.log_evidence + math.log(quality.largest)
+    found += escapes(approximation, target, z, weights, highest, generator, most_gradients)
     if not start.complete:
         found.append("the search for modes ended while it still found new ones")
     heavy = heavy_tails(target.constrain(z.to(target.dtype)), log_weights, KHAT_LIMIT)
