@@ -14,6 +14,7 @@ from torch import Tensor
 from diffeo.checks import check_count
 from diffeo.errors import DataWarning, TargetError
 from diffeo.inference.approximation import ROWS, Approximation, starting_at
+from diffeo.inference.circles import turn_circles
 from diffeo.inference.escape import escapes
 from diffeo.inference.latent import disagreements
 from diffeo.inference.moments import heavy_tails
@@ -114,6 +115,8 @@ def fit_posterior(
     with torch.random.fork_rng(devices=[]), ElboProgress(target, max_gradients, progress) as bar:
         torch.manual_seed(seed)
         start = find_start(target, generator)
+        if turn_circles(target, start, generator):
+            start = find_start(target, generator)
         check_tails(target, start.frame())
         approximation, trainer, weighted, quality = _grown(target, start, budget, generator, bar)
         most = max(CHECK_LEAST, int(CHECK_SHARE * max_gradients))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import FunctionType
 from typing import Any
 
@@ -23,6 +23,7 @@ from diffeo.supports import (
     Support,
     parts_of,
 )
+from diffeo.supports.scalar import wrap
 from diffeo.transforms import Constrain
 
 __all__ = ["Declared", "Parameters"]
@@ -39,12 +40,15 @@ class Parameters(Described):
 
     Args:
         declared: for each name a support, or a pair (support, shape) for an array of them.
+        turns: for each circle, in their order, the angle in the middle of the reals; the circle is
+            cut open opposite to it. None for zeros.
 
     Attributes:
         names: in the order given.
         shapes: for each name the shape of one value: () for a support of one number, (columns,)
             for one of several, (n, n) for ``corr_cholesky(n)``; an array has its shape before that.
         dim: free reals of all together.
+        circles: columns of the values, side by side, that are angles.
 
     Raises:
         ShapeError: no parameters, a name or shape that is none, or a support without a map from
@@ -59,7 +63,9 @@ class Parameters(Described):
         tensor([1., 1., 1.])
     """
 
-    def __init__(self, declared: Mapping[str, Declared]) -> None:
+    def __init__(
+        self, declared: Mapping[str, Declared], turns: Sequence[float] | None = None
+    ) -> None:
         if not isinstance(declared, Mapping) or not declared:
             raise ShapeError(
                 f"params must be a dictionary of names and supports, such as "
@@ -78,6 +84,12 @@ class Parameters(Described):
         self.dim = self._constrain.in_shape[0]
         ends = [end for support in supports for end in _ends(support)]
         self._low, self._high = [low for low, _ in ends], [high for _, high in ends]
+        each = [part for support in supports for part in parts_of(support, support.columns)]
+        columns = [part for part in each for _ in range(part.columns)]
+        self.circles = [i for i, part in enumerate(columns) if isinstance(part, Circle)]
+        self.turns = [0.0] * len(self.circles) if turns is None else list(turns)
+        if len(self.turns) != len(self.circles):
+            raise ShapeError(f"{len(self.circles)} circles need as many turns, got {turns!r}")
 
     def constrain(self, z: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """The values that reals describe.
@@ -92,7 +104,7 @@ class Parameters(Described):
             ShapeError: vectors of another size.
         """
         columns, ladj = self._constrain(z)
-        columns = self._inside(columns)
+        columns = self._turn(self._inside(columns), 1.0)
         sizes = [math.prod(shape) for shape in self.shapes.values()]
         parts = zip(self.shapes.items(), columns.split(sizes, dim=-1), strict=True)
         return {name: part.reshape(*z.shape[:-1], *shape) for (name, shape), part in parts}, ladj
@@ -114,7 +126,24 @@ class Parameters(Described):
         columns = [self._column(name, torch.as_tensor(values[name])) for name in self.names]
         batch = torch.broadcast_shapes(*(column.shape[:-1] for column in columns))
         point = torch.cat([column.expand(*batch, -1) for column in columns], dim=-1)
-        return self._constrain.inverse(point)
+        return self._constrain.inverse(self._turn(point, -1.0))
+
+    def angles(self, z: Tensor) -> Tensor:
+        """The angles (*batch, circles) that reals (*batch, dim) describe."""
+        columns = self._turn(self._constrain(z)[0], 1.0)
+        return columns[..., self.circles]
+
+    def turned(self, by: Sequence[float]) -> Parameters:
+        """The same parameters, with each circle turned by an angle more."""
+        turns = [turn + more for turn, more in zip(self.turns, by, strict=True)]
+        return Parameters(self.declared, turns)
+
+    def _turn(self, columns: Tensor, sign: float) -> Tensor:
+        if not any(self.turns):
+            return columns
+        angles = torch.zeros_like(columns)
+        angles[..., self.circles] = columns.new_tensor(self.turns) * sign
+        return torch.where(angles == 0, columns, wrap(columns + angles))
 
     def _inside(self, columns: Tensor) -> Tensor:
         """The nearest numbers inside the bounds, on which log-densities may be infinite."""

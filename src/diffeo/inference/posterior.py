@@ -21,7 +21,7 @@ from diffeo.inference.mcmc import Chains
 from diffeo.inference.parameters import Parameters
 from diffeo.inference.psis import resample
 from diffeo.inference.quality import Quality
-from diffeo.inference.target import Target
+from diffeo.inference.target import NamedTarget, Target
 
 __all__ = ["Posterior", "PosteriorChains"]
 
@@ -249,7 +249,7 @@ class Posterior:
 
         Raises:
             FileNotFoundError: no such file.
-            ModelFileError: a file that holds no posterior, or one of other dimensions.
+            ModelFileError: a file that holds no posterior, or one of other parameters.
         """
         tensors, content = storage.read(path)
         if "posterior" not in content:
@@ -258,6 +258,15 @@ class Posterior:
         dim = len(tensors["mean"])
         if target is not None and target.dim != dim:
             raise ModelFileError(f"{path} has {dim} dimensions, the target {target.dim}")
+        parameters = built["parameters"]
+        if isinstance(target, NamedTarget) and parameters is not None:
+            if target.parameters.declared != parameters.declared:
+                raise ModelFileError(
+                    f"{path} has the parameters {parameters.declared}, "
+                    f"the target {target.parameters.declared}"
+                )
+            # circles may have been turned since they were declared
+            target.parameters = parameters
         frame = Gaussian(tensors["mean"], tensors["scale_tril"])
         approximation = Approximation(built["flow"], frame)
         weighted = tensors.pop("draws"), tensors.pop("log_weights")
@@ -268,7 +277,7 @@ class Posterior:
         )
         history = [(int(g), float(e)) for g, e in content["history"]]
         cost = Cost(**content["cost"])
-        return cls(approximation, target, quality, cost, weighted, history, built["parameters"])
+        return cls(approximation, target, quality, cost, weighted, history, parameters)
 
     def _names(self) -> str:
         shapes = {} if self._parameters is None else self._parameters.shapes
