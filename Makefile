@@ -16,10 +16,10 @@ test: $(VENV)/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -m "not slow" --ignore tests/peers
 
 test-slow: $(VENV)/dev
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest -m slow --ignore tests/peers
 
 # the same formulae in other libraries, on the same parameters
 test-peers: $(PEERS)/ready

@@ -224,14 +224,15 @@ class FlowVAE(Model):
         """The encoder's output (*batch, width)."""
         batch = x.shape[: x.ndim - len(self.event_shape)]
         rows = self.likelihood.scaled(x).reshape(math.prod(batch), *self.event_shape)
-        code: Tensor = self.encoder(rows)
+        # under autocast networks end in half precision; densities do not
+        code: Tensor = self.encoder(rows).to(self.like.dtype)
         return code.reshape(*batch, self.flow.context)
 
     def _params(self, z: Tensor) -> Tensor:
         """The likelihood's parameters (num_params, *batch, *event)."""
         latent = self.flow.event_shape
         batch = z.shape[: z.ndim - len(latent)]
-        out: Tensor = self.decoder(z.reshape(math.prod(batch), *latent))
+        out: Tensor = self.decoder(z.reshape(math.prod(batch), *latent)).to(self.like.dtype)
         count = self.likelihood.num_params
         params = out.unflatten(1, (count, self.event_shape[0]))
         return params.movedim(1, 0).reshape(count, *batch, *self.event_shape)
