@@ -234,3 +234,46 @@ def test_a_ring_of_eight(seed: int) -> None:
     torch.testing.assert_close(
         start.log_weights.exp(), torch.full((8,), 1 / 8).double(), rtol=0.1, atol=0
     )
+
+
+@pytest.fixture
+def short_chains(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("diffeo.inference.posterior.WARMUP", 40)
+    monkeypatch.setattr("diffeo.inference.posterior.DOUBLINGS", 0)
+
+
+@pytest.fixture
+def double_by_default() -> Any:
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def two_modes(x: Tensor) -> Tensor:
+    away = torch.stack([x - 4, x + 4]).square().sum(-1)
+    return torch.logsumexp(-away / 2, 0) + 0.3 * x[:, 0].sin()
+
+
+@pytest.mark.filterwarnings("ignore:fit_posterior:diffeo.errors.DataWarning")
+@pytest.mark.usefixtures("double_by_default", "short_chains")
+def test_torch_may_have_another_default_dtype() -> None:
+    post = diffeo.fit_posterior(two_modes, dim=2, max_gradients=40_000, progress=False)
+    assert post.sample(10)["x"].dtype == torch.float64
+    assert bool(post.mcmc(20).draws["x"].isfinite().all())
+    assert next(post.approximation.flow.parameters()).dtype == torch.float32
+
+
+@pytest.mark.filterwarnings("ignore:fit_posterior:diffeo.errors.DataWarning")
+@pytest.mark.usefixtures("short_chains")
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_gradients_are_found_where_the_caller_wants_none(mode: Any) -> None:
+    with mode():
+        post = diffeo.fit_posterior(
+            lambda x: -(x.square().sum(-1)) + x[:, 0].sin(),
+            dim=2,
+            max_gradients=15_000,
+            progress=False,
+        )
+        chains = post.mcmc(20)
+    assert post.history
+    assert float(chains.chains.rhat.max()) < 1.2

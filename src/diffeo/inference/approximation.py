@@ -39,7 +39,8 @@ class Approximation(nn.Module):
 
     def __init__(self, flow: Flow, frame: Gaussian) -> None:
         super().__init__()
-        self.flow = flow
+        # whatever torch's default dtype
+        self.flow = flow.float()
         self.register_buffer("mean", frame.mean)
         self.register_buffer("scale_tril", frame.scale_tril)
 
@@ -102,7 +103,7 @@ class Approximation(nn.Module):
         """Put more layers, which start at the identity, on the side of the base."""
         transform = self.flow.transform
         more = _blocks(self.dim, blocks, HIDDEN * 2)
-        self.flow = Flow(self.flow.base, Sequential(*more, *transform))  # type: ignore[misc]
+        self.flow = Flow(self.flow.base, Sequential(*more, *transform)).float()  # type: ignore[misc]
 
 
 def starting_at(start: Start, blocks: int) -> Approximation:

@@ -112,7 +112,13 @@ def fit_posterior(
     generator = torch.Generator().manual_seed(seed)
     budget = Budget(target, target.gradients + max_gradients, max_time)
     first = target.evaluations, target.gradients
-    with torch.random.fork_rng(devices=[]), ElboProgress(target, max_gradients, progress) as bar:
+    with (
+        # gradients are needed wherever this is called from
+        torch.inference_mode(False),
+        torch.enable_grad(),
+        torch.random.fork_rng(devices=[]),
+        ElboProgress(target, max_gradients, progress) as bar,
+    ):
         torch.manual_seed(seed)
         start = find_start(target, generator)
         if turn_circles(target, start, generator):

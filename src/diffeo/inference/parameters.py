@@ -121,8 +121,9 @@ class Parameters(Described):
         Raises:
             ShapeError: a name that is missing or unknown, or values of another shape.
         """
-        if set(values) != set(self.names):
-            raise ShapeError(f"values must be of {list(self.names)}, got {list(values)}")
+        names = list(values) if isinstance(values, Mapping) else type(values).__name__
+        if not isinstance(values, Mapping) or set(values) != set(self.names):
+            raise ShapeError(f"values must be a dictionary of {list(self.names)}, got {names}")
         columns = [self._column(name, torch.as_tensor(values[name])) for name in self.names]
         batch = torch.broadcast_shapes(*(column.shape[:-1] for column in columns))
         point = torch.cat([column.expand(*batch, -1) for column in columns], dim=-1)

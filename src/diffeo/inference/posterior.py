@@ -188,7 +188,9 @@ class Posterior:
             raise ValueError(f"method must be 'hmc' or 'independence', got {method!r}")
         target = self._with_target()
         for _ in range(DOUBLINGS + 1):
-            chains = self._chains(target, draws, method, seed)
+            # gradients are needed wherever this is called from
+            with torch.inference_mode(False), torch.enable_grad():
+                chains = self._chains(target, draws, method, seed)
             if float(chains.rhat.max()) < RHAT_LIMIT:
                 break
             draws *= 2
