@@ -271,7 +271,7 @@ def test_gradients_are_found_where_the_caller_wants_none(mode: Any) -> None:
         post = diffeo.fit_posterior(
             lambda x: -(x.square().sum(-1)) + x[:, 0].sin(),
             dim=2,
-            max_gradients=15_000,
+            max_gradients=60_000,
             progress=False,
         )
         chains = post.mcmc(20)
