@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -63,6 +65,12 @@ class Approximation(nn.Module):
         """log q (n) at points z (n, dim)."""
         log_prob: Tensor = self.flow.log_prob(self.frame.noise(z).float())
         return log_prob.double() - self.frame.ladj
+
+    @torch.no_grad()
+    def offset(self, target: Target) -> float:
+        """The target's log-density in the middle: less that, it keeps its digits in float32."""
+        here = float(target.log_prob(self.mean.to(target.dtype).unsqueeze(0)))
+        return here if math.isfinite(here) else 0.0
 
     def framed(self, target: Target, offset: float = 0.0) -> LogDensity:
         """The target's density of w, lowered by ``offset``, as a function of float32 points.

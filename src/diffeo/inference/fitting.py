@@ -178,12 +178,13 @@ def _grown(
     if quality.khat <= KHAT_LIMIT and quality.ess > EXACT * quality.draws:
         return approximation, trainer, weighted, quality
     for stage, share in enumerate(STAGES):
+        if stage:
+            approximation.grow(BLOCKS)
         bar.stage = stage + 1
         trainer.train(share)
         weighted, quality = _weighed(approximation, target, generator)
         if quality.khat <= KHAT_LIMIT or not budget.left(STAGES[-2]):
             break
-        approximation.grow(BLOCKS)
     return approximation, trainer, weighted, quality
 
 

@@ -17,6 +17,7 @@ from diffeo.inference.gaussian import Gaussian
 from diffeo.inference.mcmc import Chains, hmc, independence_metropolis
 from diffeo.inference.start import Start
 from diffeo.inference.target import Target
+from diffeo.objectives.target import LogDensity
 
 __all__ = ["ChainsStoppedError", "disagreements", "independent_chains", "latent_chains"]
 
@@ -62,10 +63,7 @@ def latent_chains(
     Reference: "NeuTra-lizing Bad Geometry in Hamiltonian Monte Carlo Using Neural Transport",
     Hoffman, Sountsov, Dillon, Langmore, Tran, Vasudevan, 2019, arXiv:1903.03704.
     """
-    with torch.no_grad():
-        here = target.log_prob(approximation.mean.to(target.dtype).unsqueeze(0))
-        offset = float(here) if math.isfinite(float(here)) else 0.0
-    latent = approximation.latent(target, offset)
+    latent = approximation.latent(target, approximation.offset(target))
     end = math.inf if most_gradients is None else target.gradients + most_gradients
 
     def log_prob(u: Tensor) -> Tensor:
@@ -105,9 +103,9 @@ def _component(base: Density, noise: Tensor) -> Gaussian:
     return normals[(normals.log_prob(noise.unsqueeze(-2)) + base.log_weights).argmax(-1)]
 
 
-def _usable(log_prob: object, noise: Tensor) -> Tensor:
+def _usable(log_prob: LogDensity, noise: Tensor) -> Tensor:
     point = noise.detach().requires_grad_()
-    value = log_prob(point)  # type: ignore[operator]
+    value = log_prob(point)
     (gradient,) = torch.autograd.grad(value.sum(), point)
     usable: Tensor = value.isfinite() & gradient.isfinite().all(-1)
     return usable

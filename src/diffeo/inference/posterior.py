@@ -274,9 +274,7 @@ class Posterior:
         weighted = tensors.pop("draws"), tensors.pop("log_weights")
         approximation.load_state_dict(tensors)
         approximation.eval()
-        quality = Quality(
-            **{**content["quality"], "warnings": tuple(content["quality"]["warnings"])}
-        )
+        quality = Quality(**content["quality"])
         history = [(int(g), float(e)) for g, e in content["history"]]
         cost = Cost(**content["cost"])
         return cls(approximation, target, quality, cost, weighted, history, parameters)

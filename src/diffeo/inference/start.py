@@ -234,13 +234,10 @@ def _weighted(target: Target, found: list[Gaussian], generator: torch.Generator)
     x = normals.at(noise).reshape(-1, target.dim)
     with torch.no_grad():
         log_p = target.log_prob(x)
+    # the draws came from equal shares
+    weights = torch.softmax(log_p - start.log_prob(x), 0)
     for _ in range(20):
-        joint = start.responsibilities(x)
-        log_q = torch.logsumexp(joint, -1)
-        # the draws came from equal shares
-        proposal = torch.logsumexp(normals.log_prob(x.unsqueeze(-2)) + equal, -1)
-        weights = torch.softmax(log_p - proposal, 0)
-        share = weights @ (joint - log_q.unsqueeze(-1)).exp()
+        share = weights @ torch.softmax(start.responsibilities(x), -1)
         start = Start(normals, share.clamp(min=1e-30).log())
     kept = start.log_weights > torch.tensor(LEAST).log()
     log_weights = start.log_weights[kept]

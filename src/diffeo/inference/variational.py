@@ -73,7 +73,6 @@ class Trainer:
 
     Attributes:
         history: (gradients so far, ELBO of a window) for each window.
-        rollbacks: returns to the last good weights.
     """
 
     def __init__(
@@ -87,11 +86,7 @@ class Trainer:
         self.approximation, self.target, self.budget = approximation, target, budget
         self.generator, self.tell = generator, tell
         self.history: list[tuple[int, float]] = []
-        self.rollbacks = 0
-        # near 0, ELBOs keep their digits in float32
-        with torch.no_grad():
-            here = target.log_prob(approximation.mean.to(target.dtype).unsqueeze(0))
-        self.offset = float(here) if math.isfinite(float(here)) else 0.0
+        self.offset = approximation.offset(target)
 
     def train(self, share: float) -> None:
         """Train until the ELBO no longer rises, or a share of the budget is used up."""
@@ -105,7 +100,7 @@ class Trainer:
             finite = [value for value in values if math.isfinite(value)]
             now = mean(finite) if len(finite) > WINDOW / 2 else -math.inf
             if now < best - COLLAPSE or now == -math.inf:
-                self.rollbacks, falls, idle = self.rollbacks + 1, falls + 1, 0
+                falls, idle = falls + 1, 0
                 self.lr *= FALL
                 self._restart(good)
                 continue
