@@ -40,6 +40,17 @@ TRANSFORMS: list[Entry] = [
         lambda d, c: _initialized(transforms.Standardize(d)),
     ),
     Entry(
+        "NormalScores",
+        (transforms.NormalScores,),
+        lambda d, c: transforms.NormalScores(d),
+        identity=True,
+    ),
+    Entry(
+        "NormalScores of data",
+        (transforms.NormalScores,),
+        lambda d, c: _initialized(transforms.NormalScores(d)),
+    ),
+    Entry(
         "Constrain", (transforms.Constrain,), lambda d, c: transforms.Constrain(scalar_supports(d))
     ),
     Entry(

@@ -15,6 +15,7 @@ from diffeo.transforms.hamiltonian import Leapfrog
 from diffeo.transforms.low_rank import LowRankPlusDiagonal
 from diffeo.transforms.lu import LU
 from diffeo.transforms.matrix_exponential import MatrixExponential
+from diffeo.transforms.normal_scores import NormalScores
 from diffeo.transforms.ordered import Increments
 from diffeo.transforms.orthogonal import Cayley, Householder, Rotation
 from diffeo.transforms.permutations import Permutation, Reverse
@@ -48,6 +49,7 @@ __all__ = [
     "LowRankPlusDiagonal",
     "MaskedAutoregressive",
     "MatrixExponential",
+    "NormalScores",
     "Permutation",
     "Planar",
     "PlanarStack",

@@ -1,0 +1,176 @@
+"""Monotone splines that make the columns of a table normal, set by their quantiles."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from diffeo.checks import check_event, check_features
+from diffeo.transform import Transform
+from diffeo.univariates.knots import bin_of, both_ends
+from diffeo.univariates.rational_quadratic import bend, unbend
+
+__all__ = ["NormalScores"]
+
+FEWEST_BINS = 4
+# knots where the outermost reach in a fresh layer, in standard deviations
+REACH = 3.0
+# rows beyond the outermost knots, whose spread decides the slope of the tail
+TAIL_ROWS = 8
+# no bin is steeper or flatter than this against the column's spread
+STEEPEST = 1e4
+
+
+class NormalScores(Transform):
+    """y_i = g_i(x_i): a standard normal x_i becomes the distribution of the data's column i.
+
+    Each g_i is a monotone rational-quadratic spline through (Phi^-1(p_k), q_k), with q_k the
+    p_k-quantile of the column and levels p_k whose normal quantiles are evenly spaced. Its slope
+    at a knot is the geometric mean of the secants on both sides; beyond the outermost knots it goes
+    on as a line, whose slope is that of a regression of the rows out there on their normal scores.
+    n rows fill about n^(1/3) bins, ``bins`` at most, so that a small table does not overfit; bins
+    that are not needed continue the upper line. Values that repeat count half below and half above
+    themselves, and a column's density is at most 10,000 times that of a normal of its spread.
+
+    The identity before ``initialize``, which acts once, as in Standardize. Ignores context. In
+    float32, put a Standardize next to the data.
+
+    Args:
+        features: number of features D.
+        bins: the most bins a spline has, at least 4.
+
+    Shapes: x (*batch, D).
+
+    Raises:
+        ShapeError: events of another shape.
+        ValueError: fewer than 4 bins.
+
+    Reference: "Neural Spline Flows", Durkan, Bekasov, Murray, Papamakarios, 2019,
+    arXiv:1906.04032 (the spline); "The Nonparanormal: Semiparametric Estimation of High Dimensional
+    Undirected Graphs", Liu, Lafferty, Wasserman, 2009, arXiv:0903.0649 (columns made normal).
+
+    Example:
+        >>> import torch, diffeo
+        >>> layer = diffeo.transforms.NormalScores(1)
+        >>> layer.initialize(torch.linspace(0.0, 1.0, 101)[:, None] ** 2)
+        >>> layer.inverse(torch.tensor([[0.25]]))[0].abs().item() < 1e-2
+        True
+    """
+
+    knots: Tensor
+    initialized: Tensor
+    data_dependent = True
+    lossless = True
+
+    def __init__(self, features: int, bins: int = 32) -> None:
+        check_features("NormalScores", features)
+        if bins < FEWEST_BINS:
+            raise ValueError(f"NormalScores needs at least {FEWEST_BINS} bins, got {bins}")
+        super().__init__((features,))
+        self.bins = bins
+        grid = torch.linspace(-REACH, REACH, bins + 1)[:, None].expand(-1, features)
+        # x of the knots, y of the knots, slopes there: (3, bins + 1, features)
+        self.register_buffer("knots", torch.stack([grid, grid, torch.ones_like(grid)]))
+        self.register_buffer("initialized", torch.tensor(False))
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        check_event(self, x, self.in_shape)
+        return self._through(x, inverted=False)
+
+    def inverse(self, y: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        check_event(self, y, self.in_shape)
+        return self._through(y, inverted=True)
+
+    def _through(self, value: Tensor, *, inverted: bool) -> tuple[Tensor, Tensor]:
+        tables = self.knots.to(value.dtype)
+        along = tables[1 if inverted else 0]
+        inside = value.clamp(along[0], along[-1])
+        # one axis for each of the batch, after that of the knots
+        tables = tables.reshape(*tables.shape[:2], *(1,) * (value.ndim - 1), -1)
+        ends = both_ends(tables, bin_of(inside, tables[1 if inverted else 0]))
+        found, log_slope = (unbend if inverted else bend)(inside, *ends)
+        # beyond the knots on the line that has the slope of the end
+        return found + (value - inside) * log_slope.exp(), log_slope.sum(-1)
+
+    @torch.no_grad()
+    def initialize(self, y: Tensor, context: Tensor | None = None) -> None:
+        check_event(self, y, self.in_shape)
+        if self.initialized:
+            return
+        rows = y.reshape(-1, y.shape[-1]).to("cpu", torch.float64)
+        if len(rows) < 2:
+            # one row says nothing about a spread
+            return
+        columns = [_column_knots(column, self.bins) for column in rows.unbind(1)]
+        self.knots.copy_(torch.stack(columns, dim=-1))
+        self.initialized.fill_(True)
+
+
+def _column_knots(column: Tensor, bins: int) -> Tensor:
+    """(3, bins + 1): scores, values and slopes at the knots of one column (rows,)."""
+    rows = len(column)
+    spread = column.std(unbiased=False)
+    spread = torch.where(spread > 0, spread, torch.ones_like(spread))
+    used = min(bins, max(FEWEST_BINS, round(1.2 * rows ** (1 / 3))))
+    least = min(TAIL_ROWS, rows / 4) / rows
+    reach = -torch.special.ndtri(torch.tensor(least, dtype=torch.float64)).item()
+    scores = torch.linspace(-reach, reach, used + 1, dtype=torch.float64)
+    values, levels = _levels(column)
+    data = _interpolate(torch.special.ndtr(scores), levels, values)
+    data = _separated(data, spread * float(scores[1] - scores[0]) / STEEPEST)
+    secants = data.diff() / scores.diff()
+    low = _tail_slope(column, data[0], -1.0, reach, secants[0])
+    high = _tail_slope(column, data[-1], 1.0, reach, secants[-1])
+    inner = (secants[1:] * secants[:-1]).sqrt()
+    slopes = torch.cat([low[None], inner, high[None]])
+    further = torch.arange(1, bins - used + 1, dtype=torch.float64)
+    return torch.stack(
+        [
+            torch.cat([scores, scores[-1] + further]),
+            torch.cat([data, data[-1] + high * further]),
+            torch.cat([slopes, high.expand(len(further))]),
+        ]
+    )
+
+
+def _levels(column: Tensor) -> tuple[Tensor, Tensor]:
+    """The distinct values, and the share of rows below each and half of those at it."""
+    values, counts = column.unique(return_counts=True)
+    below = counts.cumsum(0) - counts
+    return values, (below + 0.5 * counts) / len(column)
+
+
+def _interpolate(at: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """The polygon through (x, y), x increasing, at points; level beyond its ends."""
+    if len(x) == 1:
+        return y.expand(len(at)).clone()
+    right = torch.searchsorted(x, at).clamp(1, len(x) - 1)
+    share = ((at - x[right - 1]) / (x[right] - x[right - 1])).clamp(0, 1)
+    return torch.lerp(y[right - 1], y[right], share)
+
+
+def _separated(values: Tensor, gap: Tensor) -> Tensor:
+    """Nondecreasing values moved apart to gaps of at least ``gap``, about where they were."""
+    ramp = gap * torch.arange(len(values), dtype=values.dtype)
+    up = torch.cummax(values - ramp, 0).values + ramp
+    down = torch.cummin((values - ramp).flip(0), 0).values.flip(0) + ramp
+    return (up + down) / 2
+
+
+def _tail_slope(column: Tensor, end: Tensor, side: float, reach: float, secant: Tensor) -> Tensor:
+    """Slope of the line beyond a knot: least squares of the rows there on their normal scores."""
+    beyond = torch.sort(side * (column - end), descending=True).values
+    beyond = beyond[beyond > 0]
+    if not len(beyond):
+        return secant
+    ranks = torch.arange(1, len(beyond) + 1, dtype=torch.float64)
+    # Blom's scores of the largest of so many normal numbers
+    scores = -torch.special.ndtri((ranks - 3 / 8) / (len(column) + 1 / 4)) - reach
+    scores = scores.clamp(min=0)
+    if not bool(scores.square().sum() > 0):
+        return secant
+    slope = (beyond * scores).sum() / scores.square().sum()
+    # a tail without spread is no reason for a wall, nor a single far row for a plain
+    return torch.minimum(torch.maximum(slope, secant / math.e), secant * STEEPEST)
