@@ -1,0 +1,1 @@
+"""What the page computes: pure functions of plain arrays."""

@@ -1,0 +1,74 @@
+"""Calibration by the probability integral transform: uniform if the model is true."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from diffeo.errors import import_extra
+from diffeo.report.page.content import Array
+
+__all__ = ["binomial_band", "central_coverage", "pit_against_samples", "uniformity"]
+
+
+def central_coverage(pit: Array, nominal: Array) -> Array:
+    r"""Share of the values inside the model's central intervals.
+
+    The central interval of probability c holds x where $|u - 1/2| \le c / 2$, u = F(x).
+
+    Args:
+        pit: (rows, columns), u; NaN for holes.
+        nominal: (levels,), the probabilities c.
+
+    Returns:
+        (levels, columns); NaN for a column without values.
+    """
+    inside = np.abs(pit - 0.5)[None] <= nominal[:, None, None] / 2
+    seen = (~np.isnan(pit)).sum(axis=0)
+    shares: Array = np.where(seen > 0, inside.sum(axis=1) / np.maximum(seen, 1), np.nan)
+    return shares
+
+
+def binomial_band(rows: int, share: Array, outside: float) -> tuple[Array, Array]:
+    """Where the share of ``rows`` independent trials lies but for a probability of ``outside``.
+
+    Raises:
+        MissingExtraError: SciPy, which comes with scikit-learn, is not installed.
+    """
+    binom = import_extra("scipy.stats", "tabular").binom
+    low, high = (binom.ppf(end, rows, share) / rows for end in (outside / 2, 1 - outside / 2))
+    return low, high
+
+
+def uniformity(pit: Array) -> Array:
+    """p-values (columns,) of Kolmogorov's test that the values (rows, columns) are uniform.
+
+    Raises:
+        MissingExtraError: SciPy, which comes with scikit-learn, is not installed.
+    """
+    kstest = import_extra("scipy.stats", "tabular").kstest
+    columns = [u[~np.isnan(u)] for u in pit.T]
+    return np.array([kstest(u, "uniform").pvalue if len(u) else 1.0 for u in columns])
+
+
+def pit_against_samples(data: Array, samples: Array, *, seed: int) -> Array:
+    """Randomised ranks of the data among samples, in [0, 1]: uniform if both are of one law.
+
+    With b of m samples below a value and e equal to it, u = (b + v (e + 1)) / (m + 1), v uniform.
+    The +1 is the value's own place, so u is exactly uniform for every m.
+
+    Args:
+        data: (rows, columns), NaN for holes, which stay NaN.
+        samples: (other rows, columns), NaN for holes, which are left out.
+        seed: of v.
+
+    Returns:
+        (rows, columns).
+    """
+    uniform: Array = np.random.default_rng(seed).uniform(size=data.shape)
+    ranks = np.empty(data.shape)
+    for j in range(data.shape[1]):
+        values, drawn = data[:, j], samples[:, j]
+        order = np.sort(drawn[~np.isnan(drawn)])
+        below, up_to = (order.searchsorted(values, side) for side in ("left", "right"))
+        ranks[:, j] = (below + uniform[:, j] * (up_to - below + 1)) / (len(order) + 1)
+    return np.where(np.isnan(data), np.nan, ranks)

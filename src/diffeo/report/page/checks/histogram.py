@@ -1,0 +1,92 @@
+"""Bins that fit a column: whole lattice steps, without the atoms, without far outliers."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from diffeo.report.page.content import Array
+
+__all__ = ["Histogram", "histogram"]
+
+BINS = 40
+# positive values over more decades than this are drawn on a logarithmic axis
+DECADES = 3.0
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """Histograms of several arrays over the same bins.
+
+    Attributes:
+        edges: (bins + 1,).
+        shares: for each array (bins,), shares of all its values, atoms and outliers included.
+        atoms: for each atom its value and its share in each array.
+        outside: for each array the share beyond the edges.
+        logarithmic: whether the bins are even in the logarithm.
+    """
+
+    edges: Array
+    shares: tuple[Array, ...]
+    atoms: tuple[tuple[float, tuple[float, ...]], ...]
+    outside: tuple[float, ...]
+    logarithmic: bool
+
+
+def histogram(
+    *arrays: Array,
+    step: float = 0.0,
+    offset: float = 0.0,
+    atoms: tuple[float, ...] = (),
+    bins: int = BINS,
+) -> Histogram:
+    """Histograms of ``arrays`` (rows,) of numbers; NaN is left out.
+
+    Args:
+        arrays: the first is the one whose spread chooses the edges, together with the others'.
+        step: > 0 where values lie on ``offset + k * step``: each bin then holds as many of them.
+        offset: of that lattice.
+        atoms: single values to leave out of the bins and to count apart.
+        bins: at most.
+    """
+    seen = [values[~np.isnan(values)] for values in arrays]
+    smooth = [values[~np.isin(values, atoms)] for values in seen]
+    edges, logarithmic = _edges([s for s in smooth if len(s)], step, offset, bins)
+    sizes = [max(len(values), 1) for values in seen]
+    counts = [np.histogram(values, edges)[0] for values in smooth]
+    return Histogram(
+        edges,
+        tuple(c / n for c, n in zip(counts, sizes, strict=True)),
+        tuple(
+            (atom, tuple(float((v == atom).sum()) / n for v, n in zip(seen, sizes, strict=True)))
+            for atom in atoms
+        ),
+        tuple(float(len(s) - c.sum()) / n for s, c, n in zip(smooth, counts, sizes, strict=True)),
+        logarithmic,
+    )
+
+
+def _edges(arrays: list[Array], step: float, offset: float, bins: int) -> tuple[Array, bool]:
+    if not arrays:
+        return np.array([0.0, 1.0]), False
+    # all but the furthest thousandth of each on each side
+    ends = np.array([np.quantile(values, [0.001, 0.999]) for values in arrays])
+    low, high = float(ends[:, 0].min()), float(ends[:, 1].max())
+    if step > 0:
+        return _lattice_edges(low, high, step, offset, bins), False
+    if low == high:
+        margin = abs(low) / 2 or 0.5
+        return np.linspace(low - margin, high + margin, bins + 1), False
+    if low > 0 and math.log10(high) - math.log10(low) > DECADES:
+        return np.geomspace(low, high, bins + 1), True
+    return np.linspace(low, high, bins + 1), False
+
+
+def _lattice_edges(low: float, high: float, step: float, offset: float, bins: int) -> Array:
+    """Halfway between points of the lattice, the same number of points in each bin."""
+    first, last = round((low - offset) / step), round((high - offset) / step)
+    each = math.ceil((last - first + 1) / bins)
+    number = math.ceil((last - first + 1) / each)
+    return offset + step * (first - 0.5 + each * np.arange(number + 1))

@@ -1,0 +1,89 @@
+"""Pieces of HTML; whatever comes from the data is escaped here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+from diffeo.report.page.words import short
+
+__all__ = ["Section", "grid", "name_tag", "paragraphs", "subheading", "table", "text"]
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the page.
+
+    Attributes:
+        anchor: what links to it name.
+        title: its heading, plain text.
+        html: what follows the heading.
+        warnings: in plain words, shown at the top of the page.
+    """
+
+    anchor: str
+    title: str
+    html: str
+    warnings: tuple[str, ...] = ()
+
+
+def text(value: Any) -> str:
+    """``value`` as text that a browser takes for nothing else."""
+    return escape(str(value), quote=True)
+
+
+def name_tag(name: Any) -> str:
+    """The name of a column, shortened, in full where one points at it."""
+    brief = short(name)
+    title = f' title="{text(name)}"' if brief != str(name) else ""
+    return f"<code{title}>{text(brief)}</code>"
+
+
+def paragraphs(*sentences: str) -> str:
+    """A paragraph each, of plain text."""
+    return "".join(f"<p>{text(sentence)}</p>" for sentence in sentences if sentence)
+
+
+def subheading(words: str) -> str:
+    """A heading inside a section."""
+    return f"<h3>{text(words)}</h3>"
+
+
+def table(
+    caption: str, headings: Sequence[str], rows: Iterable[Sequence[str]], *, words: int = 1
+) -> str:
+    """A table in a box that scrolls sideways by itself.
+
+    Args:
+        caption: plain text.
+        headings: plain text.
+        rows: cells as HTML; the first of a row is its heading.
+        words: how many leading columns are words, on the left; the others are numbers.
+    """
+    head = "".join(
+        f'<th scope="col"{_side(i, words)}>{text(heading)}</th>'
+        for i, heading in enumerate(headings)
+    )
+    body = "".join(f"<tr>{_cells(row, words)}</tr>" for row in rows)
+    return (
+        f'<div class="table" tabindex="0" role="region" aria-label="{text(caption)}"><table>'
+        f"<caption>{text(caption)}</caption>"
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def _cells(row: Sequence[str], words: int) -> str:
+    first, *others = row
+    cells = (f"<td{_side(i, words)}>{cell}</td>" for i, cell in enumerate(others, 1))
+    return f'<th scope="row">{first}</th>' + "".join(cells)
+
+
+def _side(column: int, words: int) -> str:
+    return "" if column < words else ' class="number"'
+
+
+def grid(figures: Iterable[str]) -> str:
+    """Figures beside each other, as many as there is room for."""
+    return f'<div class="grid">{"".join(figures)}</div>'

@@ -1,0 +1,1 @@
+"""The sections of the page, in files named by what each shows."""

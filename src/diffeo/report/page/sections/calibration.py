@@ -1,0 +1,187 @@
+"""Calibration: probability integral transforms and the coverage of central intervals."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from diffeo.report.page.checks.calibration import (
+    binomial_band,
+    central_coverage,
+    pit_against_samples,
+    uniformity,
+)
+from diffeo.report.page.content import Array
+from diffeo.report.page.html import (
+    Section,
+    grid,
+    name_tag,
+    paragraphs,
+    subheading,
+    table,
+    text,
+)
+from diffeo.report.page.plots import DATA, GREY, band, figure, in_plot, plot
+from diffeo.report.page.source import Source, worst
+from diffeo.report.page.thresholds import FALSE_ALARM, MOST_CURVES, MOST_PLOTS, MOST_TABLE_ROWS
+from diffeo.report.page.words import listed, p_value, percent
+
+__all__ = ["calibration"]
+
+BINS = 20
+NOMINAL = np.linspace(0.02, 0.98, 49)
+TABLED = np.array([0.5, 0.9, 0.99])
+# with many rows any model fails a test: gaps of coverage below this are called small
+CLEAR_GAP = 0.02
+COLOURS = ("#2c6fbb", "#d9651d", "#2e8b57", "#b0307a", "#8a6d00", "#6a51a3")
+
+
+def calibration(source: Source) -> Section | None:
+    """Histograms of the transforms, and nominal against empirical coverage."""
+    names = [column.name for column in source.content.columns]
+    pit, how = _pit(source)
+    if pit is None or not names:
+        return None
+    p_values = uniformity(pit)
+    coverage = central_coverage(pit, NOMINAL)
+    gaps = np.nan_to_num(np.nanmax(np.abs(coverage - NOMINAL[:, None]), axis=0, initial=0))
+    bad = (p_values * len(names) < FALSE_ALARM) & (gaps > CLEAR_GAP)
+    unlikely = -np.log(np.maximum(p_values, 1e-300))
+    body = (
+        paragraphs(how)
+        + subheading("Probability integral transform")
+        + paragraphs(
+            "Even bars, up to noise (the band), if the model is right. A hump in the middle: it "
+            "is too wide; bars high at both ends: too narrow; a slope: shifted.",
+            _left_out(len(names)),
+        )
+        + grid(_histogram(pit[:, j], names[j]) for j in worst(unlikely, MOST_PLOTS))
+        + subheading("Coverage of central intervals")
+        + paragraphs("Below the band: intervals too narrow; above it: too wide.")
+        + _coverage_plot(pit, coverage, gaps, names)
+        + _table(pit, p_values, names, bad, worst(unlikely, MOST_TABLE_ROWS))
+    )
+    found = tuple(
+        _words(names[j], coverage[:, j])
+        for j in sorted(np.flatnonzero(bad), key=lambda j: -gaps[j])[:3]
+    )
+    if bad.sum() > len(found):
+        others = [names[j] for j in np.flatnonzero(bad)]
+        found = (*found, f"In all, {bad.sum()} columns are not calibrated: {listed(others, 8)}.")
+    return Section("calibration", "Calibration", body, found)
+
+
+def _pit(source: Source) -> tuple[Array | None, str]:
+    if source.content.pit is not None:
+        return source.content.pit, (
+            "Where each value lies in the distribution that the model predicts for it, from 0 to 1."
+        )
+    if source.data is None or source.samples is None:
+        return None, ""
+    ranks = pit_against_samples(source.data, source.samples, seed=source.content.seed)
+    return ranks, (
+        "Where each value ranks among the samples of its column, from 0 to 1: this judges the "
+        "model's single columns, not how they depend on each other."
+    )
+
+
+def _left_out(width: int) -> str:
+    if width <= MOST_PLOTS:
+        return ""
+    return f"The {MOST_PLOTS} of {width} columns that look least even are drawn."
+
+
+def _histogram(pit: Array, name: str) -> str:
+    seen = pit[~np.isnan(pit)]
+    shares = np.histogram(seen, BINS, (0, 1))[0] / max(len(seen), 1)
+    low, high = binomial_band(max(len(seen), 1), np.full(2, 1 / BINS), FALSE_ALARM)
+    centres = (np.arange(BINS) + 0.5) / BINS
+    bars = {
+        "type": "bar",
+        "x": centres,
+        "y": shares,
+        "width": 1 / BINS,
+        "marker": {"color": DATA, "opacity": 0.75},
+        "name": "share of the values",
+        "hovertemplate": "%{y:.2%}",
+    }
+    axis = {"tickformat": ".0%", "rangemode": "tozero", "nticks": 4}
+    drawn = figure(*band([0, 1], low, high, "noise"), bars, yaxis=axis, height=190)
+    label = f"Histogram of the probability integral transform of {name}"
+    return plot(drawn, label, title=name_tag(name))
+
+
+def _coverage_plot(pit: Array, coverage: Array, gaps: Array, names: list[str]) -> str:
+    rows = int((~np.isnan(pit)).sum(axis=0).max())
+    # a band for one column at each point; several curves leave it more often
+    low, high = binomial_band(max(rows, 1), NOMINAL, FALSE_ALARM)
+    shown = worst(gaps, MOST_CURVES)
+    curves: list[dict[str, Any]] = [
+        {
+            "type": "scatter",
+            "mode": "lines",
+            "x": NOMINAL,
+            "y": coverage[:, j],
+            "name": in_plot(names[j]),
+            "line": {"color": COLOURS[k], "width": 2},
+            "hovertemplate": "%{y:.1%}",
+        }
+        for k, j in enumerate(shown)
+    ]
+    ideal = {
+        "type": "scatter",
+        "mode": "lines",
+        "x": [0, 1],
+        "y": [0, 1],
+        "showlegend": False,
+        "hoverinfo": "skip",
+        "line": {"color": GREY, "width": 1, "dash": "dot"},
+    }
+    percents = {"tickformat": ".0%", "range": [0, 1]}
+    drawn = figure(
+        *band(NOMINAL, low, high, "noise"),
+        ideal,
+        *curves,
+        x="nominal",
+        y="empirical",
+        xaxis=percents,
+        yaxis=percents,
+        height=360,
+    )
+    left = len(names) - len(shown)
+    caption = f"The {len(shown)} columns furthest off; {left} others are not drawn." if left else ""
+    return plot(
+        drawn, "Nominal against empirical coverage of central intervals", caption=caption, wide=True
+    )
+
+
+def _table(pit: Array, p_values: Array, names: list[str], bad: Array, shown: list[int]) -> str:
+    coverage = central_coverage(pit, TABLED)
+    rows = [
+        (
+            name_tag(names[j]),
+            "<strong>not calibrated</strong>" if bad[j] else "no clear fault",
+            *(percent(share) for share in coverage[:, j]),
+            text(p_value(p_values[j])),
+        )
+        for j in shown
+    ]
+    headings = ("column", "verdict", *(f"in {c:.0%}" for c in TABLED), "p-value, uniform")
+    caption = "Share of the values inside the model's central 50, 90 and 99 % intervals"
+    return table(caption, headings, rows, words=2)
+
+
+def _words(name: str, coverage: Array) -> str:
+    ninety = float(np.interp(0.9, NOMINAL, coverage))
+    off = coverage - NOMINAL
+    if abs(off.max()) > 2 * abs(off.min()):
+        how = "too wide"
+    elif abs(off.min()) > 2 * abs(off.max()):
+        how = "too narrow"
+    else:
+        how = "of the wrong shape"
+    return (
+        f"The model's intervals for {listed([name])} are {how}: its 90 % intervals hold "
+        f"{percent(ninety)} of the values."
+    )
