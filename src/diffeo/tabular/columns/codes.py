@@ -78,7 +78,8 @@ def snap(values: Floats, column: Column) -> Floats:
     if column.kind == "circular":
         values = column.low + (values - column.low) % column.period
     snapped = values
-    if column.step:
+    # a lattice without decimals is one only to a fraction of its step: observed values stay
+    if column.step and column.decimals is not None:
         snapped = column.offset + np.rint((values - column.offset) / column.step) * column.step
     if column.decimals is not None:
         snapped = np.round(snapped, column.decimals)

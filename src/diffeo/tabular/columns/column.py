@@ -40,7 +40,8 @@ class Column:
         low: lower bound, or start of the period.
         high: upper bound, or end of the period of a circular column.
         step: greater than 0 where all values lie on ``offset + k * step``: integers, rounded
-            measurements, dates. Their probability is a mass, not a density.
+            measurements, dates. Their probability is a mass, not a density. Where ``decimals`` is
+            None, a value lies in the cell of width ``step`` around such a point.
         offset: see ``step``.
         atoms: single values that carry mass in a column of otherwise many values (zeros, caps).
         decimals: digits after the point with which values are written, where they are known.

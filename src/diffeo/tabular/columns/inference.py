@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,28 +17,35 @@ from diffeo.tabular.columns.overrides import LEFT_OUT, Override
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Refused", "infer_column"]
+__all__ = ["RefusedError", "infer_column"]
 
 _FEW = 20  # text of so few values is never taken for names
 _EXACT = 2.0**53  # beyond it float64 tells no two integers apart
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """A column that says nothing about a row, with the reason in words."""
 
 
-def infer_column(series: pd.Series[Any], told: Override | None) -> Column:
+def infer_column(
+    series: pd.Series[Any], told: Override | None, distinct_rows: Callable[[], int]
+) -> Column:
     """The type of one column.
 
+    Args:
+        series: its values.
+        told: what the user says, if anything.
+        distinct_rows: how many rows of the whole table differ.
+
     Raises:
-        Refused: names or row numbers, a column without values, or one that the user leaves out.
+        RefusedError: names, row numbers, no values at all, or a column that the user leaves out.
         DataError: values of several kinds, or that contradict what the user says.
     """
     if told is not None and told.kind == LEFT_OUT:
-        raise Refused("as the schema says")
+        raise RefusedError("as the schema says")
     found = family(series)
     if found == "empty":
-        raise Refused("it has no value in any row")
+        raise RefusedError("it has no value in any row")
     if told is not None and told.kind in ("categorical", "boolean"):
         return _labels(series, told)
     if found == "mixed":
@@ -55,7 +63,7 @@ def infer_column(series: pd.Series[Any], told: Override | None) -> Column:
     dtype = str(series.dtype)
     if found in ("text", "category"):
         dtype = "datetime64[us]" if wanted == "date" else "float64"
-    return infer_numbers(values, series, dtype, wanted, told)
+    return infer_numbers(values, series, dtype, wanted, told, distinct_rows)
 
 
 def _labels(series: pd.Series[Any], told: Override | None) -> Column:
@@ -106,7 +114,7 @@ def _check_repeats(series: pd.Series[Any], levels: int) -> None:
     """Refuse names and identifiers, which say nothing about other rows."""
     rows = int(series.notna().sum())
     if levels > _FEW and levels > rows / 2:
-        raise Refused(
+        raise RefusedError(
             f"its text hardly repeats ({levels} values in {rows} rows), as names and identifiers "
             f"do; schema={{{str(series.name)!r}: 'categorical'}} keeps it"
         )
@@ -118,12 +126,12 @@ def _check_numbers(series: pd.Series[Any], values: np.ndarray[Any, Any]) -> None
     if len(values) > _FEW and not np.isnan(values).any():
         steps = np.diff(values)
         if np.all(steps == 1) and series.dtype.kind in "iuf" and abs(values[0]) <= 1:
-            raise Refused(
+            raise RefusedError(
                 f"it counts the rows from {values[0]:g}; schema={{{name!r}: 'integer'}} keeps it"
             )
     if np.nanmax(np.abs(values)) > _EXACT and getattr(series.dtype, "kind", "O") in "iu":
         if series.nunique() > len(series) / 2:
-            raise Refused("it holds identifiers, integers beyond 2^53 that hardly repeat")
+            raise RefusedError("it holds identifiers, integers beyond 2^53 that hardly repeat")
         row = int(np.nanargmax(np.abs(values)))
         raise first_bad(
             series, row, "too large to be told apart as a number",

@@ -13,9 +13,10 @@ __all__ = ["Lattice", "find_atoms", "find_lattice", "precision"]
 
 _DECIMALS = 9  # more digits than that are arithmetic, not rounding
 _ATOMS = 20  # at most so many values of a column are modelled one by one
+_SIGNIFICANT = 5  # digits of a table written with "%.5g"
 _HEAP = 5  # how many times its neighbours' rows a value must hold
 _SHARE = 0.002  # of the rows, and at least that share of all
-_NEIGHBOURS = 2  # on each side
+_BESIDE = 4  # neighbours, two on each side but at the ends
 
 Counts = npt.NDArray[np.int64]
 
@@ -35,12 +36,24 @@ def precision(values: Floats) -> float:
     return float(np.finfo(np.float32 if np.array_equal(single, values) else np.float64).eps)
 
 
+def _digits(values: Floats) -> float:
+    """The relative rounding of numbers written with few significant digits; 0 for others."""
+    filled = np.abs(values[values != 0])
+    scale = 10.0 ** (_SIGNIFICANT - 1 - np.floor(np.log10(filled)))
+    written = np.abs(filled * scale - np.rint(filled * scale)) <= 0.02
+    return 0.5 * 10.0 ** (1 - _SIGNIFICANT) if written.all() else 0.0
+
+
 def find_lattice(distinct: Floats) -> Lattice | None:
     """The coarsest lattice of the sorted ``distinct`` values, if there is one."""
     if len(distinct) < 2:
         return None
     eps = precision(distinct)
-    return _decimal(distinct, eps) or _even(distinct, eps)
+    return (
+        _decimal(distinct, eps)
+        or _even(distinct, 8 * eps)
+        or _even(distinct, 2 * _digits(distinct))
+    )
 
 
 def _decimal(distinct: Floats, eps: float) -> Lattice | None:
@@ -61,10 +74,10 @@ def _decimal(distinct: Floats, eps: float) -> Lattice | None:
     return None
 
 
-def _even(distinct: Floats, eps: float) -> Lattice | None:
+def _even(distinct: Floats, slack: float) -> Lattice | None:
     """A lattice with any step and start, as after standardising rounded numbers."""
     gaps = np.diff(distinct)
-    noise = 8 * eps * float(np.abs(distinct).max())
+    noise = slack * float(np.abs(distinct).max())
     wide = gaps[gaps > noise]
     if not len(wide):
         return None
@@ -75,7 +88,7 @@ def _even(distinct: Floats, eps: float) -> Lattice | None:
     step = float(distinct[-1] - distinct[0]) / float(places[-1])
     places = np.rint((distinct - distinct[0]) / step)
     off = np.abs(distinct - distinct[0] - places * step).max()
-    return Lattice(step, float(distinct[0])) if off <= min(0.02 * step, noise) else None
+    return Lattice(step, float(distinct[0])) if off <= min(0.05 * step, noise) else None
 
 
 def find_atoms(distinct: Floats, counts: Counts) -> Floats:
@@ -87,19 +100,21 @@ def find_atoms(distinct: Floats, counts: Counts) -> Floats:
     limit = max(_HEAP, _SHARE * rows)
     heaped = np.flatnonzero((counts > limit) & (counts >= _HEAP * _beside(counts) + _HEAP))
     heaviest = heaped[np.argsort(-counts[heaped], kind="stable")][:_ATOMS]
-    return distinct[heaviest]
+    return distinct[heaviest] + 0.0  # no -0.0
 
 
 def _beside(counts: Counts) -> Counts:
-    """The second largest count among the neighbours, so that one more heap hides none."""
-    padded = np.pad(counts, 2 * _NEIGHBOURS)
+    """The second largest count among the four nearest others, so that one heap hides no other."""
     n = len(counts)
-    shifts = [s for s in range(-_NEIGHBOURS, _NEIGHBOURS + 1) if s]
-    around = np.stack([padded[2 * _NEIGHBOURS + s : 2 * _NEIGHBOURS + s + n] for s in shifts])
-    beside = np.sort(around, axis=0)[-2]
-    # at the ends the neighbours are all on one side
-    for i in range(min(_NEIGHBOURS, n)):
-        for at, side in ((i, counts[: 2 * _NEIGHBOURS + 1]), (n - 1 - i, counts[-5:])):
-            others = np.delete(side, at if at < n - 1 - at else at - (n - len(side)))
-            beside[at] = np.sort(others)[-2] if len(others) > 1 else 0
+    if n <= _BESIDE:
+        return np.array([_second(np.delete(counts, i)) for i in range(n)], dtype=np.int64)
+    first = np.clip(np.arange(n) - _BESIDE // 2, 0, n - 1 - _BESIDE)
+    places = first[:, None] + np.arange(_BESIDE + 1)
+    around = counts[places]
+    around[places == np.arange(n)[:, None]] = 0
+    beside: Counts = np.sort(around, axis=1)[:, -2]
     return beside
+
+
+def _second(counts: Counts) -> int:
+    return int(np.sort(counts)[-2]) if len(counts) > 1 else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,15 +19,20 @@ __all__ = ["infer_numbers"]
 
 # a free mass for every value, where so few values hold so many rows each
 _LEVELS = ((20, 10), (64, 100))
-_RARE = 0.1  # share of values with one row, above which unseen ones must be expected
+_RARE = 0.2  # share of values with one row, above which unseen ones must be expected
 _TIED = 0.98  # distinct share below which a lattice is taken for what it is
 _HEAPED = 0.9  # the same without a lattice
-_WIDE = 1e7  # lattice places over which values without ties are as good as continuous
+_WIDE = 1e6  # more places on a lattice than that are as good as a continuum
 _SKEWED = 1.0
 
 
 def infer_numbers(
-    values: Floats, series: pd.Series[Any], dtype: str, wanted: str, told: Override | None
+    values: Floats,
+    series: pd.Series[Any],
+    dtype: str,
+    wanted: str,
+    told: Override | None,
+    distinct_rows: Callable[[], int],
 ) -> Column:
     """The type of a column of numbers, dates or durations (both in seconds).
 
@@ -36,6 +42,7 @@ def infer_numbers(
         dtype: of samples.
         wanted: "number", "date" or "duration".
         told: what the user says, if anything.
+        distinct_rows: how many rows of the whole table differ.
     """
     name, missing = str(series.name), bool(np.isnan(values).any())
     filled = values[~np.isnan(values)]
@@ -44,15 +51,12 @@ def infer_numbers(
     if told is not None and told.kind == "circular":
         filled = told.low + (filled - told.low) % (told.high - told.low)
     distinct, counts = np.unique(filled, return_counts=True)
-    if told is None and wanted == "number" and _few(counts):
-        kind = "integer" if np.array_equal(distinct, np.rint(distinct)) else "real"
-        kind = "boolean" if set(distinct) == {0.0, 1.0} else kind
-        levels = tuple(_shortest(value, dtype) for value in distinct)
-        return Column(name, kind, dtype, missing, levels, ordered=True)
+    if told is None and wanted == "number" and _few(distinct, counts):
+        return _leveled(name, dtype, missing, distinct)
     atoms = find_atoms(distinct, counts) if wanted == "number" else np.empty(0)
     free = ~np.isin(distinct, atoms)
     rest, tied = distinct[free], counts[free]
-    lattice, decimals = _lattice(rest, tied)
+    lattice, decimals = _lattice(rest, tied, distinct_rows)
     kind = told.kind if told is not None else _kind(rest, tied, lattice, atoms)
     kind = "datetime" if wanted == "date" else kind
     low, high = _bounds(kind, rest, tied, told)
@@ -70,11 +74,22 @@ def infer_numbers(
     )
 
 
-def _few(counts: Counts) -> bool:
-    """Whether each value can have a mass of its own, and no other one is to be expected."""
+def _leveled(name: str, dtype: str, missing: bool, distinct: Floats) -> Column:
+    kind = "integer" if np.array_equal(distinct, np.rint(distinct)) else "real"
+    kind = "boolean" if distinct.tolist() == [0, 1] else kind
+    levels = tuple(_shortest(value, dtype) for value in distinct)
+    return Column(name, kind, dtype, missing, levels, ordered=True)
+
+
+def _few(distinct: Floats, counts: Counts) -> bool:
+    """Whether each value can have a mass of its own, and hardly any other is to be expected."""
     rows, values = int(counts.sum()), len(counts)
-    enough = any(values <= most and rows >= each * values for most, each in _LEVELS)
-    return values <= 2 or (enough and np.count_nonzero(counts == 1) <= _RARE * values)
+    if values <= 2:
+        return True
+    if not any(values <= most and rows >= each * values for most, each in _LEVELS):
+        return False
+    single = np.count_nonzero(counts == 1)
+    return single <= max(2, _RARE * values) or find_lattice(distinct) is None
 
 
 def _shortest(value: float, dtype: str) -> float | int:
@@ -84,22 +99,26 @@ def _shortest(value: float, dtype: str) -> float | int:
     return float(str(np.float32(value))) if dtype in ("float32", "Float32") else float(value)
 
 
-def _lattice(distinct: Floats, counts: Counts) -> tuple[Lattice, int | None]:
+def _lattice(
+    distinct: Floats, counts: Counts, distinct_rows: Callable[[], int]
+) -> tuple[Lattice, int | None]:
     """The lattice on which values are modelled (step 0: none), and their digits."""
     free = Lattice(0.0)
     rows = int(counts.sum())
     found = find_lattice(distinct)
+    # rows that stand there twice say nothing about one column
+    tied = len(distinct) < _HEAPED * min(rows, distinct_rows())
     if found is None:
-        if len(distinct) >= _HEAPED * rows or len(distinct) < 2:
+        if len(distinct) < 2 or not tied:
             return free, None
-        # heaps without a rule: their resolution still keeps every mass below one
-        gaps = np.diff(distinct)
-        return Lattice(float(np.median(np.sort(gaps)[: max(1, len(gaps) // 10)]))), None
+        # heaps without a rule: cells of their resolution still keep every mass below one
+        gaps = np.sort(np.diff(distinct))
+        cell = float(np.median(gaps[: max(1, len(gaps) // 10)]))
+        return Lattice(cell, float(distinct[0])), None
     places = (distinct[-1] - distinct[0]) / found.step
-    whole = float(found.step).is_integer()
-    if len(distinct) < _TIED * rows or (whole and places < _WIDE):
-        return found, found.decimals
-    return free, found.decimals
+    if places < _WIDE:
+        tied = float(found.step).is_integer() or len(distinct) < _TIED * rows
+    return (found if tied else free), found.decimals
 
 
 def _kind(distinct: Floats, counts: Counts, lattice: Lattice, atoms: Floats) -> str:

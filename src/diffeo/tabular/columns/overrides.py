@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from diffeo.errors import DataError
-from diffeo.tabular.columns.column import KINDS, Label
 from diffeo.tabular.columns.codes import plain
+from diffeo.tabular.columns.column import KINDS, Label
 from diffeo.tabular.table import shortened
 
 __all__ = ["LEFT_OUT", "Override", "read_overrides"]
@@ -65,7 +65,8 @@ def _read(name: str, given: Any) -> Override:
             f"('circular', 0, 360) or ('ordinal', ['low', 'high'])"
         )
     if kind in _SPANS:
-        return Override(kind, **_span(name, kind, rest))
+        low, high = _span(name, kind, rest)
+        return Override(kind, low=low, high=high)
     if kind in ("ordinal", "categorical") and len(rest) == 1 and _listed(rest[0]):
         levels = tuple(plain(level) for level in rest[0])
         if not levels or len(set(levels)) != len(levels):
@@ -79,7 +80,7 @@ def _read(name: str, given: Any) -> Override:
     return Override(kind)
 
 
-def _span(name: str, kind: str, rest: Sequence[Any]) -> dict[str, float]:
+def _span(name: str, kind: str, rest: Sequence[Any]) -> tuple[float, float]:
     try:
         low, high = (float(bound) for bound in rest)
     except (TypeError, ValueError):
@@ -89,7 +90,7 @@ def _span(name: str, kind: str, rest: Sequence[Any]) -> dict[str, float]:
             f"schema of column {name!r}: {kind!r} needs two finite numbers, "
             f"e.g. ({kind!r}, 0, {360 if kind == 'circular' else 1}), got {list(rest)}"
         )
-    return {"low": low, "high": high}
+    return low, high
 
 
 def _listed(given: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,9 +15,10 @@ import numpy.typing as npt
 from diffeo.errors import DataError, DataWarning, import_extra
 from diffeo.tabular.columns.codes import decode_column, encode_column
 from diffeo.tabular.columns.column import Column
-from diffeo.tabular.columns.dependent import Derived, find_derived
+from diffeo.tabular.columns.dependent import find_derived
+from diffeo.tabular.columns.derived import Derived
 from diffeo.tabular.columns.frames import to_frame
-from diffeo.tabular.columns.inference import Refused, infer_column
+from diffeo.tabular.columns.inference import RefusedError, infer_column
 from diffeo.tabular.columns.numbers import Floats
 from diffeo.tabular.columns.overrides import read_overrides
 from diffeo.tabular.table import shortened
@@ -184,11 +186,17 @@ def infer_schema(data: Any, schema: Mapping[str, Any] | Schema | None = None) ->
         return schema
     frame = to_frame(data)
     told = read_overrides(schema or {}, list(frame.columns))
+
+    @functools.cache
+    def distinct_rows() -> int:
+        # in a single column, rows that repeat are all that there is to know
+        return int((~frame.duplicated()).sum()) if frame.shape[1] > 1 else len(frame)
+
     typed, left_out = {}, {}
     for name in frame.columns:
         try:
-            typed[name] = infer_column(frame[name], told.get(name))
-        except Refused as reason:
+            typed[name] = infer_column(frame[name], told.get(name), distinct_rows)
+        except RefusedError as reason:
             left_out[name] = str(reason)
     codes = {name: encode_column(frame[name], column) for name, column in typed.items()}
     derived = find_derived(typed, codes)
