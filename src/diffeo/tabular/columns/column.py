@@ -45,6 +45,8 @@ class Column:
         offset: see ``step``.
         atoms: single values that carry mass in a column of otherwise many values (zeros, caps).
         decimals: digits after the point with which values are written, where they are known.
+        holes: share of the rows of training that have no value here.
+        seen: least and largest number of training besides the atoms; None for labels.
     """
 
     name: str
@@ -59,6 +61,8 @@ class Column:
     offset: float = 0.0
     atoms: tuple[float, ...] = ()
     decimals: int | None = None
+    holes: float = 0.0
+    seen: tuple[float, float] | None = None
 
     @property
     def discrete(self) -> bool:
@@ -74,6 +78,7 @@ class Column:
         """Plain values only; bounds at infinity are left out, for JSON has none."""
         entries = asdict(self)
         entries["levels"], entries["atoms"] = list(self.levels), list(self.atoms)
+        entries["seen"] = None if self.seen is None else list(self.seen)
         return {
             name: value
             for name, value in entries.items()
@@ -84,4 +89,5 @@ class Column:
     def from_json(cls, entries: dict[str, Any]) -> Column:
         """The column that ``to_json`` described."""
         listed = {name: tuple(entries[name]) for name in ("levels", "atoms")}
-        return cls(**{**entries, **listed})
+        seen = None if entries["seen"] is None else tuple(entries["seen"])
+        return cls(**{**entries, **listed, "seen": seen})

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from diffeo.tabular.columns.column import Column
-from diffeo.tabular.columns.derived import Derived, look_up
+from diffeo.tabular.columns.derived import Derived
 from diffeo.tabular.columns.linear import find_sums
 from diffeo.tabular.columns.numbers import Floats
 
@@ -75,13 +75,11 @@ def _relabelled(columns: Mapping[str, Column], values: Mapping[str, Floats]) -> 
         first = seen.setdefault(key, name)
         if first == name:
             continue
-        if column.discrete:
+        if column.levels != columns[first].levels:
             table = _table(values[first].astype(np.int64), values[name], columns[first])
             found[name] = Derived(column, "lookup", (first,), table=table)
-            if _same_labels(found[name], columns[first]):
-                found[name] = Derived(column, "sum", (first,), (1.0,))
-        elif len(values[name]) >= _EVIDENCE:
-            found[name] = Derived(column, "sum", (first,), (1.0,))
+        elif np.array_equal(values[first], values[name]) and len(values[name]) >= _EVIDENCE:
+            found[name] = Derived(column, "copy", (first,))
     return found
 
 
@@ -143,14 +141,3 @@ def _firsts(codes: Codes) -> Codes:
 
 def _minority(values: Floats) -> int:
     return int(len(values) - np.bincount(values.astype(np.int64)).max())
-
-
-def _same_labels(rule: Derived, source: Column) -> bool:
-    """Whether a relabelling of numbers changes no number."""
-    if "categorical" in (rule.column.kind, source.kind) or True in rule.column.levels[:2]:
-        return False
-    if not source.discrete or rule.column.levels != source.levels:
-        return False
-    codes = np.arange(len(source.levels), dtype=np.float64)
-    led = look_up(np.array(rule.table, dtype=np.float64), codes)
-    return bool(np.array_equal(led, codes))

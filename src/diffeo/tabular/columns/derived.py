@@ -24,8 +24,8 @@ class Derived:
 
     Args:
         column: its type.
-        how: "constant", "lookup" (of the code of one discrete column) or "sum" (a linear
-            combination of numeric columns, a copy among them).
+        how: "constant", "copy", "lookup" (of the code of one discrete column) or "sum" (a linear
+            combination of numeric columns).
         of: the columns that it follows from.
         weights: of a sum, one per column.
         start: of a sum, its intercept; the value of a constant.
@@ -46,6 +46,8 @@ class Derived:
         if self.how == "constant":
             return np.full(len(codes), self.start)
         places = [[column.name for column in columns].index(name) for name in self.of]
+        if self.how == "copy":
+            return codes[:, places[0]]
         if self.how == "lookup":
             return look_up(np.array(self.table, dtype=np.float64), codes[:, places[0]])
         total = np.full(len(codes), self.start)
@@ -75,13 +77,13 @@ class Derived:
             return f"column {name} is constant ({value!r})"
         if self.how == "lookup":
             return f"column {name} is known from {self.of[0]!r}, value by value"
-        if self.weights == (1.0,) and self.start == 0:
+        if self.how == "copy" or (self.weights == (1.0,) and self.start == 0):
             return f"column {name} is a copy of {self.of[0]!r}"
         if len(self.of) > _TERMS:
             return f"column {name} is a linear combination of {len(self.of)} other columns"
         terms = [_term(w, repr(of)) for w, of in zip(self.weights, self.of, strict=True)]
-        terms += [f"{self.start:+.6g}"] if self.start else []
-        return f"column {name} equals {' '.join(terms).lstrip('+')}"
+        terms += [f"{'-' if self.start < 0 else '+'} {abs(self.start):.6g}"] if self.start else []
+        return f"column {name} equals {' '.join(terms).removeprefix('+ ')}"
 
     def to_json(self) -> dict[str, Any]:
         """Plain values only."""
@@ -118,4 +120,4 @@ def look_up(table: Floats, codes: Floats) -> Floats:
 def _term(weight: float, name: str) -> str:
     sign = "-" if weight < 0 else "+"
     size = "" if abs(weight) == 1 else f"{abs(weight):.6g} * "
-    return f"{sign}{size}{name}"
+    return f"{sign} {size}{name}"

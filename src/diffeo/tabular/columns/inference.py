@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,13 @@ def infer_column(
         RefusedError: names, row numbers, no values at all, or a column that the user leaves out.
         DataError: values of several kinds, or that contradict what the user says.
     """
+    column = _infer(series, told, distinct_rows)
+    return dataclasses.replace(column, holes=float(series.isna().mean()))
+
+
+def _infer(
+    series: pd.Series[Any], told: Override | None, distinct_rows: Callable[[], int]
+) -> Column:
     if told is not None and told.kind == LEFT_OUT:
         raise RefusedError("as the schema says")
     found = family(series)

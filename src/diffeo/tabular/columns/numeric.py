@@ -46,14 +46,14 @@ def infer_numbers(
     """
     name, missing = str(series.name), bool(np.isnan(values).any())
     filled = values[~np.isnan(values)]
-    if told is not None:
-        _check_told(values, series, told)
     if told is not None and told.kind == "circular":
         filled = told.low + (filled - told.low) % (told.high - told.low)
     distinct, counts = np.unique(filled, return_counts=True)
     if told is None and wanted == "number" and _few(distinct, counts):
         return _leveled(name, dtype, missing, distinct)
     atoms = find_atoms(distinct, counts) if wanted == "number" else np.empty(0)
+    if told is not None:
+        _check_told(values, series, told, atoms)
     free = ~np.isin(distinct, atoms)
     rest, tied = distinct[free], counts[free]
     lattice, decimals = _lattice(rest, tied, distinct_rows)
@@ -71,6 +71,7 @@ def infer_numbers(
         offset=lattice.offset,
         atoms=tuple(atoms.tolist()),
         decimals=decimals,
+        seen=(float(rest[0]), float(rest[-1])) if len(rest) else None,
     )
 
 
@@ -78,7 +79,8 @@ def _leveled(name: str, dtype: str, missing: bool, distinct: Floats) -> Column:
     kind = "integer" if np.array_equal(distinct, np.rint(distinct)) else "real"
     kind = "boolean" if distinct.tolist() == [0, 1] else kind
     levels = tuple(_shortest(value, dtype) for value in distinct)
-    return Column(name, kind, dtype, missing, levels, ordered=True)
+    seen = (float(distinct[0]), float(distinct[-1]))
+    return Column(name, kind, dtype, missing, levels, ordered=True, seen=seen)
 
 
 def _few(distinct: Floats, counts: Counts) -> bool:
@@ -163,16 +165,17 @@ def _skew(values: Floats, counts: Counts) -> float:
     return float(counts @ centred**3) / rows / variance**1.5 if variance > 0 else 0.0
 
 
-def _check_told(values: Floats, series: pd.Series[Any], told: Override) -> None:
-    """Raise at the first value that the schema rules out."""
+def _check_told(values: Floats, series: pd.Series[Any], told: Override, atoms: Floats) -> None:
+    """Raise at the first value that the schema rules out; a heap of zeros is no part of a range."""
     if told.kind == "positive":
-        bad, wanted = values <= 0, "a number above 0, as the schema says 'positive'"
+        bad = (values <= 0) & ~((values == 0) & (0 in atoms))
+        wanted = "a number above 0, as the schema says 'positive'"
     elif told.kind == "bounded":
         bad = (values < told.low) | (values > told.high)
         wanted = f"a number from {told.low:g} to {told.high:g}, as the schema says"
     elif told.kind == "integer":
-        bad, wanted = values != np.rint(values), "a whole number, as the schema says 'integer'"
-        bad = bad & ~np.isnan(values)
+        bad = (values != np.rint(values)) & ~np.isnan(values)
+        wanted = "a whole number, as the schema says 'integer'"
     else:
         return
     if bad.any():

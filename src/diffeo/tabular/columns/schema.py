@@ -17,6 +17,7 @@ from diffeo.tabular.columns.codes import decode_column, encode_column
 from diffeo.tabular.columns.column import Column
 from diffeo.tabular.columns.dependent import find_derived
 from diffeo.tabular.columns.derived import Derived
+from diffeo.tabular.columns.describing import describe
 from diffeo.tabular.columns.frames import to_frame
 from diffeo.tabular.columns.inference import RefusedError, infer_column
 from diffeo.tabular.columns.numbers import Floats
@@ -144,6 +145,10 @@ class Schema:
                 given = encode_column(frame[name], rule.column)
                 broken |= rule.breaks(given, codes, self.columns)
         return broken
+
+    def table(self) -> list[dict[str, str]]:
+        """One row per column of the table, in words: name, kind, values, missing, note."""
+        return describe(self.columns, self.derived, self.left_out)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON: what a model file keeps."""
