@@ -49,9 +49,7 @@ class Browser:
 
     def picture(self, path: Path) -> None:
         """The whole page, top to bottom."""
-        size = self.run(
-            "const e = document.scrollingElement; return [innerWidth, e.scrollHeight]"
-        )
+        size = self.run("const e = document.scrollingElement; return [innerWidth, e.scrollHeight]")
         clip = {"x": 0, "y": 0, "width": size[0], "height": size[1], "scale": 1}
         shot = self.command("Page.captureScreenshot", captureBeyondViewport=True, clip=clip)
         import base64

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from diffeo.report.page.words import short
-
 __all__ = ["Section", "grid", "name_tag", "paragraphs", "subheading", "table", "text"]
 
 
@@ -34,9 +32,8 @@ def text(value: Any) -> str:
     return escape(str(value), quote=True)
 
 
-def name_tag(name: Any) -> str:
-    """The name of a column, shortened, in full where one points at it."""
-    brief = short(name)
+def name_tag(name: Any, brief: str) -> str:
+    """The name of a column as ``brief``, in full where one points at it."""
     title = f' title="{text(name)}"' if brief != str(name) else ""
     return f"<code{title}>{text(brief)}</code>"
 

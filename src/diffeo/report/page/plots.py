@@ -14,7 +14,7 @@ from diffeo.report.pairs import DATA, SAMPLES
 __all__ = ["DATA", "GREY", "SAMPLES", "band", "figure", "in_plot", "plot"]
 
 GREY = "#8a8f98"
-MARGIN = {"l": 48, "r": 10, "t": 8, "b": 40}
+MARGIN = {"l": 48, "r": 10, "t": 8}
 
 
 def figure(*traces: dict[str, Any], x: str = "", y: str = "", **layout: Any) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def plot(
     layout = {
         "template": "none",
         "height": 300 if wide else 240,
-        "margin": MARGIN,
+        "margin": {**MARGIN, "b": 42 if _has_title(drawn) else 24},
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
         "font": {"size": 12},
@@ -75,6 +75,11 @@ def plot(
         f'style="height:{json.loads(encoded)["layout"]["height"]}px"></div>'
         f'<script type="application/json">{_inside_a_script(encoded)}</script>{below}</figure>'
     )
+
+
+def _has_title(drawn: dict[str, Any]) -> bool:
+    axes = (axis for name, axis in drawn["layout"].items() if name.startswith("xaxis"))
+    return any(axis.get("title", {}).get("text") for axis in axes)
 
 
 def _inside_a_script(encoded: str) -> str:

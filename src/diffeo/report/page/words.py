@@ -11,6 +11,7 @@ __all__ = [
     "MINUS",
     "NOTHING",
     "TIMES",
+    "brief",
     "count",
     "date",
     "listed",
@@ -43,12 +44,13 @@ def signed(value: float, digits: int = 3) -> str:
     return f"{value:+,.{digits}f}".replace("-", MINUS)
 
 
-def percent(share: float) -> str:
-    """A share as a percentage, with enough digits near 0 and 1."""
+def percent(share: float, digits: int | None = None) -> str:
+    """A share as a percentage; by default with more digits near 0 and 1."""
     if not math.isfinite(share):
         return NOTHING
-    distance = min(share, 1 - share)
-    digits = 0 if not distance else 1 if distance >= 0.01 else 2
+    if digits is None:
+        distance = min(share, 1 - share)
+        digits = 0 if not distance else 1 if distance >= 0.01 else 2
     text = f"{100 * share:.{digits}f}"
     return f"{text} %" if float(text) or not share else f"< {10**-digits:g} %"
 
@@ -75,6 +77,33 @@ def short(name: Any, longest: int = LONGEST_NAME) -> str:
         return text
     tail = longest // 3
     return f"{text[: longest - tail - 1]}…{text[-tail:]}"
+
+
+def brief(names: Sequence[str], longest: int = LONGEST_NAME) -> dict[str, str]:
+    """Each name on one line, shortened so that different names stay different.
+
+    Names whose shortened forms are equal keep their first letters and the place where they differ;
+    where that is not enough, their position is added.
+    """
+    shortened = {name: short(name, longest) for name in names}
+    for text in {t for t in shortened.values() if list(shortened.values()).count(t) > 1}:
+        alike = [name for name in names if shortened[name] == text]
+        same = _common_prefix(alike)
+        head = longest // 3
+        for name in alike:
+            shortened[name] = short(f"{name[:head]}…{name[max(same - head, head) :]}", longest)
+    taken = list(shortened.values())
+    return {
+        name: text if taken.count(text) == 1 else f"{short(text, longest - 6)} ({position})"
+        for position, (name, text) in enumerate(shortened.items(), 1)
+    }
+
+
+def _common_prefix(names: Sequence[str]) -> int:
+    """How many characters all of them begin with; the first and last in order differ soonest."""
+    first, last = min(names), max(names)
+    pairs = zip(first, last, strict=False)
+    return next((k for k, (a, b) in enumerate(pairs) if a != b), min(len(first), len(last)))
 
 
 def listed(names: Iterable[Any], most: int = 5) -> str:

@@ -64,7 +64,7 @@ def pit_against_samples(data: Array, samples: Array, *, seed: int) -> Array:
     Returns:
         (rows, columns).
     """
-    uniform: Array = np.random.default_rng(seed).uniform(size=data.shape)
+    uniform: Array = np.asarray(np.random.default_rng(seed).uniform(size=data.shape))
     ranks = np.empty(data.shape)
     for j in range(data.shape[1]):
         values, drawn = data[:, j], samples[:, j]

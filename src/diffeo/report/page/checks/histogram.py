@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from diffeo.report.page.content import Array
 
-__all__ = ["Histogram", "histogram"]
+__all__ = ["Histogram", "bin_edges", "histogram"]
 
 BINS = 40
 # positive values over more decades than this are drawn on a logarithmic axis
 DECADES = 3.0
+# outliers that make the axis longer than this are left out of the bins
+STRETCH = 1.25
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ def histogram(
     """
     seen = [values[~np.isnan(values)] for values in arrays]
     smooth = [values[~np.isin(values, atoms)] for values in seen]
-    edges, logarithmic = _edges([s for s in smooth if len(s)], step, offset, bins)
+    edges, logarithmic = bin_edges(smooth, step, offset, bins)
     sizes = [max(len(values), 1) for values in seen]
     counts = [np.histogram(values, edges)[0] for values in smooth]
     return Histogram(
@@ -68,12 +71,16 @@ def histogram(
     )
 
 
-def _edges(arrays: list[Array], step: float, offset: float, bins: int) -> tuple[Array, bool]:
+def bin_edges(arrays: Sequence[Array], step: float, offset: float, bins: int) -> tuple[Array, bool]:
+    """At most ``bins`` bins that hold all of ``arrays``, or all but their far outliers.
+
+    Returns:
+        The edges, and whether they are even in the logarithm.
+    """
+    arrays = [values for values in arrays if len(values)]
     if not arrays:
         return np.array([0.0, 1.0]), False
-    # all but the furthest thousandth of each on each side
-    ends = np.array([np.quantile(values, [0.001, 0.999]) for values in arrays])
-    low, high = float(ends[:, 0].min()), float(ends[:, 1].max())
+    low, high = _ends(arrays)
     if step > 0:
         return _lattice_edges(low, high, step, offset, bins), False
     if low == high:
@@ -82,6 +89,18 @@ def _edges(arrays: list[Array], step: float, offset: float, bins: int) -> tuple[
     if low > 0 and math.log10(high) - math.log10(low) > DECADES:
         return np.geomspace(low, high, bins + 1), True
     return np.linspace(low, high, bins + 1), False
+
+
+def _ends(arrays: Sequence[Array]) -> tuple[float, float]:
+    """Lowest and highest, without the furthest thousandth of each array if it stretches them."""
+    quantiles = np.array([np.quantile(values, [0, 0.001, 0.999, 1]) for values in arrays])
+    lowest, low = quantiles[:, 0].min(), quantiles[:, 1].min()
+    high, highest = quantiles[:, 2].max(), quantiles[:, 3].max()
+    room = (STRETCH - 1) * (high - low)
+    return (
+        float(lowest if low - lowest <= room else low),
+        float(highest if highest - high <= room else high),
+    )
 
 
 def _lattice_edges(low: float, high: float, step: float, offset: float, bins: int) -> Array:

@@ -16,7 +16,6 @@ from diffeo.report.page.content import Array
 from diffeo.report.page.html import (
     Section,
     grid,
-    name_tag,
     paragraphs,
     subheading,
     table,
@@ -39,7 +38,7 @@ COLOURS = ("#2c6fbb", "#d9651d", "#2e8b57", "#b0307a", "#8a6d00", "#6a51a3")
 
 def calibration(source: Source) -> Section | None:
     """Histograms of the transforms, and nominal against empirical coverage."""
-    names = [column.name for column in source.content.columns]
+    names = [source.named(j) for j in range(len(source.content.columns))]
     pit, how = _pit(source)
     if pit is None or not names:
         return None
@@ -56,11 +55,14 @@ def calibration(source: Source) -> Section | None:
             "is too wide; bars high at both ends: too narrow; a slope: shifted.",
             _left_out(len(names)),
         )
-        + grid(_histogram(pit[:, j], names[j]) for j in worst(unlikely, MOST_PLOTS))
+        + grid(_histogram(source, pit[:, j], j) for j in worst(unlikely, MOST_PLOTS))
         + subheading("Coverage of central intervals")
-        + paragraphs("Below the band: intervals too narrow; above it: too wide.")
+        + paragraphs(
+            "How much of the data the model's central intervals hold, less what they should. "
+            "Below the band: intervals too narrow; above it: too wide."
+        )
         + _coverage_plot(pit, coverage, gaps, names)
-        + _table(pit, p_values, names, bad, worst(unlikely, MOST_TABLE_ROWS))
+        + _table(source, pit, p_values, bad, worst(unlikely, MOST_TABLE_ROWS))
     )
     found = tuple(
         _words(names[j], coverage[:, j])
@@ -92,7 +94,7 @@ def _left_out(width: int) -> str:
     return f"The {MOST_PLOTS} of {width} columns that look least even are drawn."
 
 
-def _histogram(pit: Array, name: str) -> str:
+def _histogram(source: Source, pit: Array, j: int) -> str:
     seen = pit[~np.isnan(pit)]
     shares = np.histogram(seen, BINS, (0, 1))[0] / max(len(seen), 1)
     low, high = binomial_band(max(len(seen), 1), np.full(2, 1 / BINS), FALSE_ALARM)
@@ -108,8 +110,8 @@ def _histogram(pit: Array, name: str) -> str:
     }
     axis = {"tickformat": ".0%", "rangemode": "tozero", "nticks": 4}
     drawn = figure(*band([0, 1], low, high, "noise"), bars, yaxis=axis, height=190)
-    label = f"Histogram of the probability integral transform of {name}"
-    return plot(drawn, label, title=name_tag(name))
+    label = f"Histogram of the probability integral transform of {source.named(j)}"
+    return plot(drawn, label, title=source.tagged(j))
 
 
 def _coverage_plot(pit: Array, coverage: Array, gaps: Array, names: list[str]) -> str:
@@ -122,10 +124,11 @@ def _coverage_plot(pit: Array, coverage: Array, gaps: Array, names: list[str]) -
             "type": "scatter",
             "mode": "lines",
             "x": NOMINAL,
-            "y": coverage[:, j],
+            "y": coverage[:, j] - NOMINAL,
+            "customdata": coverage[:, j],
             "name": in_plot(names[j]),
             "line": {"color": COLOURS[k], "width": 2},
-            "hovertemplate": "%{y:.1%}",
+            "hovertemplate": "%{x:.0%} intervals hold %{customdata:.1%}",
         }
         for k, j in enumerate(shown)
     ]
@@ -133,21 +136,20 @@ def _coverage_plot(pit: Array, coverage: Array, gaps: Array, names: list[str]) -
         "type": "scatter",
         "mode": "lines",
         "x": [0, 1],
-        "y": [0, 1],
+        "y": [0, 0],
         "showlegend": False,
         "hoverinfo": "skip",
         "line": {"color": GREY, "width": 1, "dash": "dot"},
     }
-    percents = {"tickformat": ".0%", "range": [0, 1]}
     drawn = figure(
-        *band(NOMINAL, low, high, "noise"),
+        *band(NOMINAL, low - NOMINAL, high - NOMINAL, "noise"),
         ideal,
         *curves,
-        x="nominal",
-        y="empirical",
-        xaxis=percents,
-        yaxis=percents,
-        height=360,
+        x="nominal coverage",
+        y="empirical less nominal",
+        xaxis={"tickformat": ".0%", "range": [0, 1]},
+        yaxis={"tickformat": "+.0%"},
+        height=340,
     )
     left = len(names) - len(shown)
     caption = f"The {len(shown)} columns furthest off; {left} others are not drawn." if left else ""
@@ -156,32 +158,28 @@ def _coverage_plot(pit: Array, coverage: Array, gaps: Array, names: list[str]) -
     )
 
 
-def _table(pit: Array, p_values: Array, names: list[str], bad: Array, shown: list[int]) -> str:
+def _table(source: Source, pit: Array, p_values: Array, bad: Array, shown: list[int]) -> str:
     coverage = central_coverage(pit, TABLED)
     rows = [
         (
-            name_tag(names[j]),
+            source.tagged(j),
             "<strong>not calibrated</strong>" if bad[j] else "no clear fault",
-            *(percent(share) for share in coverage[:, j]),
+            *(percent(share, 1) for share in coverage[:, j]),
             text(p_value(p_values[j])),
         )
         for j in shown
     ]
-    headings = ("column", "verdict", *(f"in {c:.0%}" for c in TABLED), "p-value, uniform")
+    headings = ("column", "verdict", *(f"in {percent(c, 0)}" for c in TABLED), "p-value, uniform")
     caption = "Share of the values inside the model's central 50, 90 and 99 % intervals"
     return table(caption, headings, rows, words=2)
 
 
 def _words(name: str, coverage: Array) -> str:
-    ninety = float(np.interp(0.9, NOMINAL, coverage))
     off = coverage - NOMINAL
-    if abs(off.max()) > 2 * abs(off.min()):
-        how = "too wide"
-    elif abs(off.min()) > 2 * abs(off.max()):
-        how = "too narrow"
-    else:
-        how = "of the wrong shape"
+    at = int(np.abs(off).argmax())
+    one_sided = min(off.max(), -off.min()) < abs(off[at]) / 5
+    how = ("too wide" if off[at] > 0 else "too narrow") if one_sided else "of the wrong shape"
     return (
-        f"The model's intervals for {listed([name])} are {how}: its 90 % intervals hold "
-        f"{percent(ninety)} of the values."
+        f"The model's intervals for {name} are {how}: its central "
+        f"{percent(float(NOMINAL[at]), 0)} intervals hold {percent(coverage[at])} of the values."
     )

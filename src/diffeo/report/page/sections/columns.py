@@ -9,7 +9,7 @@ import numpy as np
 from diffeo.report.page.checks.histogram import Histogram, histogram
 from diffeo.report.page.checks.marginals import Difference, difference
 from diffeo.report.page.content import Array
-from diffeo.report.page.html import Section, grid, name_tag, paragraphs, table, text
+from diffeo.report.page.html import Section, grid, paragraphs, table, text
 from diffeo.report.page.plots import DATA, SAMPLES, figure, in_plot, plot
 from diffeo.report.page.source import Source, worst
 from diffeo.report.page.thresholds import (
@@ -57,7 +57,7 @@ def columns(source: Source) -> Section | None:
     )
     warnings: tuple[str, ...] = ()
     if clear:
-        names = [coded.names[j] for j in sorted(clear, key=lambda j: -distances[j])]
+        names = [source.named(j) for j in sorted(clear, key=lambda j: -distances[j])]
         warnings = (
             f"Samples differ clearly from the data in {listed(names)} "
             f"(distance above {CLEAR_DISTANCE:g}).",
@@ -105,7 +105,7 @@ def _row(
     else:
         verdict = "small difference" if found.p_value < FALSE_ALARM else "no difference found"
     return (
-        name_tag(source.coded.names[j]),
+        source.tagged(j),
         verdict,
         f"{found.distance:.3f}",
         text(p_value(found.p_value)),
@@ -116,14 +116,13 @@ def _row(
 def _plot(source: Source, j: int, pair: tuple[Array, Array]) -> str:
     coded = source.coded
     column = coded.columns[j]
-    title = name_tag(column.name)
     label = f"Shares of the values of {column.name} among data and samples"
     if coded.discrete[j]:
         drawn, caption = _bars(coded.labels[j], pair)
     else:
         binned = histogram(*pair, step=column.step, offset=column.offset, atoms=column.atoms)
         drawn, caption = _steps(binned, bool(coded.dates[j]))
-    return plot(drawn, label, title=title, caption=caption)
+    return plot(drawn, label, title=source.tagged(j), caption=caption)
 
 
 def _bars(labels: tuple[str, ...], pair: tuple[Array, Array]) -> tuple[dict[str, Any], str]:

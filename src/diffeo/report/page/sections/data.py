@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from diffeo.report.page.content import Array
-from diffeo.report.page.html import Section, name_tag, paragraphs, table, text
+from diffeo.report.page.html import Section, paragraphs, table, text
 from diffeo.report.page.source import Source
 from diffeo.report.page.thresholds import MOST_TABLE_ROWS
 from diffeo.report.page.words import NOTHING, count, date, number, percent, plural, short
@@ -49,7 +49,7 @@ def _words(source: Source, values: Array) -> list[str]:
 
 def _numbers(source: Source, j: int, values: Array) -> tuple[str, ...]:
     seen = values[~np.isnan(values)]
-    name, missing = name_tag(source.coded.names[j]), percent(1 - len(seen) / len(values))
+    name, missing = source.tagged(j), percent(1 - len(seen) / len(values))
     if not len(seen):
         return (name, missing, "0", *[NOTHING] * 5)
     show = date if source.coded.dates[j] else number
@@ -77,7 +77,7 @@ def _labels(source: Source, j: int, values: Array) -> tuple[str, ...]:
         f"{text(short(labels[k], 24))} {percent(counts[k] / len(seen))}" for k in order if counts[k]
     )
     return (
-        name_tag(source.coded.names[j]),
+        source.tagged(j),
         frequent or NOTHING,
         percent(1 - len(seen) / len(values)),
         count(int((counts > 0).sum())),

@@ -62,14 +62,14 @@ def _row(name: str, model: Array, values: Array, cells: float) -> tuple[str, ...
         text(name),
         signed(mean),
         _plain(error),
-        number(-mean / math.log(2) / cells),
+        _plain(-mean / math.log(2) / cells),
         "" if own else signed(lead),
         "" if own else _plain(lead_error),
     )
 
 
-def _plain(error: float) -> str:
-    return f"{error:.3f}" if math.isfinite(error) else NOTHING
+def _plain(value: float) -> str:
+    return f"{value:.3f}".replace("-", MINUS) if math.isfinite(value) else NOTHING
 
 
 def _mean(values: Array) -> tuple[float, float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from diffeo.report.page.content import ColumnLike
-from diffeo.report.page.html import Section, name_tag, table, text
+from diffeo.report.page.html import Section, table, text
 from diffeo.report.page.source import Source
 from diffeo.report.page.thresholds import MOST_TABLE_ROWS
 from diffeo.report.page.words import number, plural, short
@@ -13,6 +13,8 @@ from diffeo.report.page.words import number, plural, short
 __all__ = ["made", "model"]
 
 LEVELS = 6
+CONTINUOUS = {"real", "positive", "bounded", "circular", "datetime"}
+DAY = 86_400
 
 
 def model(source: Source) -> Section | None:
@@ -21,7 +23,7 @@ def model(source: Source) -> Section | None:
     if not content.summary and not content.columns:
         return None
     rows = [
-        (name_tag(column.name), text(column.kind), _details(column))
+        (source.tag(column.name), text(column.kind), _details(column))
         for column in content.columns[:MOST_TABLE_ROWS]
     ]
     hidden = len(content.columns) - len(rows)
@@ -54,7 +56,15 @@ def _details(column: ColumnLike) -> str:
         more = f", … ({len(levels):,} in all)" if len(levels) > LEVELS else ""
         parts.append(shown + more)
     if column.step > 0:
-        parts.append(f"in steps of {number(column.step)}")
+        parts.append(f"in steps of {_step(column)}")
     if column.atoms:
         parts.append("mass at " + ", ".join(number(atom) for atom in column.atoms[:LEVELS]))
-    return "; ".join(parts) or "continuous"
+    return "; ".join(parts) or ("continuous" if column.kind in CONTINUOUS else "")
+
+
+def _step(column: ColumnLike) -> str:
+    if column.kind != "datetime":
+        return number(column.step)
+    whole_days = column.step % DAY == 0
+    days, seconds = plural(int(column.step // DAY), "day"), f"{number(column.step)} seconds"
+    return days if whole_days else seconds

@@ -11,12 +11,13 @@ from diffeo.report.page.checks.dependence import (
     pairs_by_dependence,
     shared_bins,
 )
+from diffeo.report.page.checks.histogram import bin_edges
 from diffeo.report.page.content import Array
-from diffeo.report.page.html import Section, grid, name_tag, paragraphs
+from diffeo.report.page.html import Section, grid, paragraphs
 from diffeo.report.page.plots import DATA, SAMPLES, figure, in_plot, plot
 from diffeo.report.page.source import Source
 from diffeo.report.page.thresholds import MOST_PAIRS
-from diffeo.report.page.words import TIMES, number
+from diffeo.report.page.words import TIMES
 
 __all__ = ["pairs"]
 
@@ -47,9 +48,8 @@ def pairs(source: Source) -> Section | None:
 
 
 def _plot(source: Source, data: Array, samples: Array, i: int, j: int) -> str:
-    names = source.coded.names
-    title = f"{name_tag(names[i])} {TIMES} {name_tag(names[j])}"
-    label = f"Joint density of {names[i]} and {names[j]} in data (left) and samples (right)"
+    title = f"{source.tagged(i)} {TIMES} {source.tagged(j)}"
+    label = f"Data (left) and samples (right) of {source.named(i)} and {source.named(j)}"
     return plot(
         _heatmaps(source, (data, samples), i, j), label, title=title, caption=_caption(source, i, j)
     )
@@ -66,10 +66,7 @@ def _caption(source: Source, i: int, j: int) -> str:
         mutual_information(*((bins[rows], n) for bins, n in binned))
         for rows in (slice(len(data)), slice(len(data), None))
     )
-    return (
-        f"Mutual information: {number(of_data, 2)} nats in data, "
-        f"{number(of_samples, 2)} in samples."
-    )
+    return f"Mutual information: {of_data:.2f} nats in data, {of_samples:.2f} in samples."
 
 
 def _heatmaps(source: Source, tables: tuple[Array, Array], i: int, j: int) -> dict[str, Any]:
@@ -124,17 +121,15 @@ class _Axis:
 
     @classmethod
     def of(cls, source: Source, columns: list[Array], k: int) -> _Axis:
-        both = np.concatenate(columns)
-        seen = both[~np.isnan(both)]
+        seen = [values[~np.isnan(values)] for values in columns]
         labels = source.coded.labels[k]
         if labels:
-            return cls._of_labels(seen.astype(np.int64), labels)
-        low, high = np.quantile(seen, [0.001, 0.999]) if len(seen) else (0.0, 1.0)
-        margin = 0.02 * (high - low) or 0.5
-        edges = np.linspace(low - margin, high + margin, CELLS + 1)
+            return cls._of_labels(np.concatenate(seen).astype(np.int64), labels)
+        column = source.coded.columns[k]
+        edges, logarithmic = bin_edges(seen, column.step, column.offset, CELLS)
         if source.coded.dates[k]:
             return cls(edges, _date_ticks(edges), None)
-        return cls(edges, {}, None)
+        return cls(edges, {"type": "log"} if logarithmic else {}, None)
 
     @classmethod
     def _of_labels(cls, seen: Array, labels: tuple[str, ...]) -> _Axis:

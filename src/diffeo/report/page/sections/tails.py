@@ -6,7 +6,7 @@ import numpy as np
 
 from diffeo.report.page.checks.tails import ENDS, Tails, tail_shares
 from diffeo.report.page.content import Array
-from diffeo.report.page.html import Section, name_tag, paragraphs, table
+from diffeo.report.page.html import Section, paragraphs, table
 from diffeo.report.page.source import Source, worst
 from diffeo.report.page.thresholds import FALSE_ALARM, MOST_TABLE_ROWS
 from diffeo.report.page.words import date, listed, number, percent, plural
@@ -31,7 +31,7 @@ def tails(source: Source) -> Section | None:
     if not found:
         return None
     alarm = FALSE_ALARM / (len(ENDS) * len(found))
-    verdicts = {j: _verdicts(each, alarm) for j, each in found.items()}
+    verdicts = {j: _verdict(each, alarm) for j, each in found.items()}
     columns = list(found)
     shown = [
         columns[k]
@@ -45,9 +45,7 @@ def tails(source: Source) -> Section | None:
         "light.",
         _words(bad, source, len(found)),
     ) + table("Data beyond the samples' quantiles", HEADINGS, rows, words=2)
-    warnings = tuple(
-        f"{listed([source.coded.names[j]])}: {', '.join(verdicts[j])}." for j in bad[:3]
-    )
+    warnings = tuple(f"{source.named(j)}: {verdicts[j]}." for j in bad[:3])
     if len(bad) > len(warnings):
         warnings = (
             *warnings,
@@ -60,27 +58,32 @@ def _seen(values: Array) -> Array:
     return values[~np.isnan(values)]
 
 
-def _verdicts(found: Tails, alarm: float) -> list[str]:
-    said = {}
+def _verdict(found: Tails, alarm: float) -> str:
+    said: dict[str, list[str]] = {}
     for k, side in enumerate(SIDES):
         if found.p_values[k] < alarm:
-            light = found.observed[k] > found.expected[k]
-            said[side] = f"the samples' {side} tail is too {'light' if light else 'heavy'}"
-    return list(said.values())
+            fault = "light" if found.observed[k] > found.expected[k] else "heavy"
+            if side not in said.setdefault(fault, []):
+                said[fault].append(side)
+    return "; ".join(
+        f"the samples' {' and '.join(sides)} {'tails are' if len(sides) > 1 else 'tail is'} "
+        f"too {fault}"
+        for fault, sides in said.items()
+    )
 
 
-def _row(source: Source, j: int, found: Tails, verdicts: list[str]) -> tuple[str, ...]:
+def _row(source: Source, j: int, found: Tails, verdict: str) -> tuple[str, ...]:
     show = date if source.coded.dates[j] else number
     cells = [
         f"{percent(share)} <small>({show(quantile)})</small>"
         for share, quantile in zip(found.observed, found.quantiles, strict=True)
     ]
-    words = f"<strong>{'; '.join(verdicts)}</strong>" if verdicts else "no difference found"
-    return (name_tag(source.coded.names[j]), words, *cells)
+    words = f"<strong>{verdict}</strong>" if verdict else "no difference found"
+    return (source.tagged(j), words, *cells)
 
 
 def _words(bad: list[int], source: Source, columns: int) -> str:
     if not bad:
         return f"No tail of {plural(columns, 'column')} differs clearly (Fisher's exact test)."
-    names = listed(source.coded.names[j] for j in bad)
+    names = listed(source.named(j) for j in bad)
     return f"Tails differ clearly in {names} (Fisher's exact test)."

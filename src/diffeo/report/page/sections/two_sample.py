@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from diffeo.report.page.checks.two_sample import TwoSample, classifier_two_sample_test
-from diffeo.report.page.html import Section, name_tag, paragraphs, table
+from diffeo.report.page.html import Section, paragraphs, table
 from diffeo.report.page.source import Source
 from diffeo.report.page.thresholds import CLEAR_ACCURACY, STANDARD_ERRORS
 from diffeo.report.page.words import count, listed, percent
@@ -30,10 +30,10 @@ def two_sample(source: Source) -> Section | None:
     telling = [j for j in np.argsort(-found.importance) if found.importance[j] >= TELLING]
     telling = telling[:MOST_TELLING]
     above = found.accuracy > 0.5 + STANDARD_ERRORS * found.error
-    names = [coded.names[j] for j in telling]
+    names = [source.named(j) for j in telling]
     verdict = _verdict(found, above, names)
     clear = above and found.accuracy > CLEAR_ACCURACY
-    rows = [(name_tag(coded.names[j]), percent(found.importance[j])) for j in telling]
+    rows = [(source.tagged(j), percent(found.importance[j])) for j in telling]
     shuffled = (
         table("Columns that give the samples away", ("column", "accuracy it is worth"), rows)
         if above and rows
