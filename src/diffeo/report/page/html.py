@@ -10,6 +10,10 @@ from typing import Any
 __all__ = ["Section", "grid", "name_tag", "paragraphs", "subheading", "table", "text"]
 
 
+# tables of more rows scroll inside their box on a screen
+LONG = 25
+
+
 @dataclass(frozen=True)
 class Section:
     """A part of the page.
@@ -63,9 +67,10 @@ def table(
         f'<th scope="col"{_side(i, words)}>{text(heading)}</th>'
         for i, heading in enumerate(headings)
     )
-    body = "".join(f"<tr>{_cells(row, words)}</tr>" for row in rows)
+    lines = [f"<tr>{_cells(row, words)}</tr>" for row in rows]
+    body, long = "".join(lines), " long" if len(lines) > LONG else ""
     return (
-        f'<div class="table" tabindex="0" role="region" aria-label="{text(caption)}"><table>'
+        f'<div class="table{long}" tabindex="0" role="region" aria-label="{text(caption)}"><table>'
         f"<caption>{text(caption)}</caption>"
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )

@@ -23,7 +23,7 @@ __all__ = [
     "signed",
 ]
 
-LONGEST_NAME = 32
+LONGEST_NAME = 26
 # signs that look right in print
 MINUS, NOTHING, TIMES = "\N{MINUS SIGN}", "\N{EN DASH}", "\N{MULTIPLICATION SIGN}"
 
@@ -89,9 +89,12 @@ def brief(names: Sequence[str], longest: int = LONGEST_NAME) -> dict[str, str]:
     for text in {t for t in shortened.values() if list(shortened.values()).count(t) > 1}:
         alike = [name for name in names if shortened[name] == text]
         same = _common_prefix(alike)
-        head = longest // 3
+        head = longest // 4
         for name in alike:
-            shortened[name] = short(f"{name[:head]}…{name[max(same - head, head) :]}", longest)
+            rest = name[max(same - 6, head) :]
+            room = longest - head - 1
+            end = rest if len(rest) <= room else f"{rest[: room - 1]}…"
+            shortened[name] = f"{name[:head]}…{end}"
     taken = list(shortened.values())
     return {
         name: text if taken.count(text) == 1 else f"{short(text, longest - 6)} ({position})"

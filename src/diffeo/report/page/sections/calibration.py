@@ -66,11 +66,11 @@ def calibration(source: Source) -> Section | None:
     )
     found = tuple(
         _words(names[j], coverage[:, j])
-        for j in sorted(np.flatnonzero(bad), key=lambda j: -gaps[j])[:3]
+        for j in sorted(np.flatnonzero(bad), key=lambda j: -gaps[j])[:2]
     )
     if bad.sum() > len(found):
         others = [names[j] for j in np.flatnonzero(bad)]
-        found = (*found, f"In all, {bad.sum()} columns are not calibrated: {listed(others, 8)}.")
+        found = (*found, f"In all, {bad.sum()} columns are not calibrated: {listed(others)}.")
     return Section("calibration", "Calibration", body, found)
 
 
@@ -148,7 +148,7 @@ def _coverage_plot(pit: Array, coverage: Array, gaps: Array, names: list[str]) -
         x="nominal coverage",
         y="empirical less nominal",
         xaxis={"tickformat": ".0%", "range": [0, 1]},
-        yaxis={"tickformat": "+.0%"},
+        yaxis={"tickformat": ".0%"},
         height=340,
     )
     left = len(names) - len(shown)

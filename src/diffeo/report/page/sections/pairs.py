@@ -66,7 +66,7 @@ def _caption(source: Source, i: int, j: int) -> str:
         mutual_information(*((bins[rows], n) for bins, n in binned))
         for rows in (slice(len(data)), slice(len(data), None))
     )
-    return f"Mutual information: {of_data:.2f} nats in data, {of_samples:.2f} in samples."
+    return f"Mutual information {of_data:.2f} nats, in samples {of_samples:.2f}."
 
 
 def _heatmaps(source: Source, tables: tuple[Array, Array], i: int, j: int) -> dict[str, Any]:

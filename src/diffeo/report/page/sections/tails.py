@@ -45,7 +45,7 @@ def tails(source: Source) -> Section | None:
         "light.",
         _words(bad, source, len(found)),
     ) + table("Data beyond the samples' quantiles", HEADINGS, rows, words=2)
-    warnings = tuple(f"{source.named(j)}: {verdicts[j]}." for j in bad[:3])
+    warnings = tuple(f"Samples of {source.named(j)}: {verdicts[j]}." for j in bad[:3])
     if len(bad) > len(warnings):
         warnings = (
             *warnings,
@@ -66,8 +66,7 @@ def _verdict(found: Tails, alarm: float) -> str:
             if side not in said.setdefault(fault, []):
                 said[fault].append(side)
     return "; ".join(
-        f"the samples' {' and '.join(sides)} {'tails are' if len(sides) > 1 else 'tail is'} "
-        f"too {fault}"
+        f"{' and '.join(sides)} tail{'s' if len(sides) > 1 else ''} too {fault}"
         for fault, sides in said.items()
     )
 
