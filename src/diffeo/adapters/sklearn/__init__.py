@@ -1,0 +1,5 @@
+"""scikit-learn: estimators with densities."""
+
+from diffeo.adapters.sklearn.regressor import FlowRegressor
+
+__all__ = ["FlowRegressor"]
