@@ -14,6 +14,7 @@ __all__ = ["Lattice", "find_atoms", "find_lattice", "precision"]
 _DECIMALS = 9  # more digits than that are arithmetic, not rounding
 _ATOMS = 20  # at most so many values of a column are modelled one by one
 _SIGNIFICANT = 5  # digits of a table written with "%.5g"
+_SPARSE = 20  # places per value of a lattice that is finer than the values call for
 _HEAP = 5  # how many times its neighbours' rows a value must hold
 _SHARE = 0.002  # of the rows, and at least that share of all
 _BESIDE = 4  # neighbours, two on each side but at the ends
@@ -49,11 +50,14 @@ def find_lattice(distinct: Floats) -> Lattice | None:
     if len(distinct) < 2:
         return None
     eps = precision(distinct)
-    return (
-        _decimal(distinct, eps)
-        or _even(distinct, 8 * eps)
-        or _even(distinct, 2 * _digits(distinct))
-    )
+    decimal = _decimal(distinct, eps)
+    if decimal and distinct[-1] - distinct[0] <= _SPARSE * len(distinct) * decimal.step:
+        return decimal
+    # most places are empty: the digits may be those of a coarser lattice that was rescaled
+    coarse = _even(distinct, 8 * eps) or _even(distinct, 2 * _digits(distinct))
+    if decimal and coarse and coarse.step < _SPARSE * decimal.step:
+        return decimal
+    return coarse or decimal
 
 
 def _decimal(distinct: Floats, eps: float) -> Lattice | None:

@@ -68,7 +68,9 @@ def find_sums(columns: Mapping[str, Column], values: Mapping[str, Floats]) -> di
 
 
 def _numeric(column: Column) -> bool:
-    return column.kind != "categorical" and not any(isinstance(v, bool) for v in column.levels)
+    return column.kind != "categorical" and not any(
+        isinstance(level, (bool, str)) for level in column.levels
+    )
 
 
 def _varies(values: Floats) -> bool:
