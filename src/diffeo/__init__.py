@@ -43,6 +43,7 @@ from diffeo.supports import (
     torus,
 )
 from diffeo.surjective_flow import SurjectiveFlow
+from diffeo.tabular import TableFlow
 from diffeo.transforms import Inverse, Sequential
 from diffeo.version import __version__
 
@@ -68,6 +69,7 @@ __all__ = [
     "Sequential",
     "SurjectiveFlow",
     "SylvesterFlow",
+    "TableFlow",
     "__version__",
     "bases",
     "categories",

@@ -61,11 +61,14 @@ class Density(Described, nn.Module, ABC):
         support: where the density is not zero.
         exactness: whether ``log_prob`` is "exact", an "estimate" or a "bound".
         has_rsample: whether samples carry gradients to the parameters.
+        typed_columns: whether columns have types of their own, so that values may repeat and NaN
+            stands for a hole.
     """
 
     exactness: Exactness = "exact"
     has_rsample: bool = True
     compiles: bool = True
+    typed_columns: bool = False
 
     def __init__(self, event_shape: tuple[int, ...], context: int = 0) -> None:
         super().__init__()

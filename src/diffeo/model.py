@@ -48,6 +48,10 @@ class Model(Density):
             standardize: whether Standardize layers take part; without them, data enter as they are.
         """
 
+    def training_objective(self) -> training.Objective:
+        """What ``fit`` minimises unless it is given an objective."""
+        return negative_log_likelihood
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write weights, description and record to one .safetensors file, atomically.
 
@@ -111,7 +115,7 @@ class Model(Density):
                 machine and number of threads. Initial weights come from the model's own ``seed``.
             device: where to train; by default where the model is.
             objective: ``objective(model, x, context, weight)`` -> scalar to minimise; by default
-                the negative log-likelihood.
+                the negative log-likelihood (``training_objective``).
             optimizer: called as ``optimizer(parameters, lr=lr)``; by default Adam.
             schedule: "cosine" (down to 0 over all epochs), "constant", or a function from the share
                 of steps done, in [0, 1], to a factor of ``lr``.
@@ -156,7 +160,7 @@ class Model(Density):
             lr=lr,
             seed=seed,
             device=device,
-            objective=objective or negative_log_likelihood,
+            objective=objective or self.training_objective(),
             optimizer=optimizer or partial(torch.optim.Adam, fused=True),
             schedule=schedule,
             clip=clip,

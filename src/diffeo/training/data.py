@@ -67,6 +67,7 @@ class TrainingData:
         if x.ndim == 2:
             for i, name in enumerate(self.columns):
                 column = x[:, i]
+                column = column[~column.isnan()]
                 statistics[name] = {
                     "min": column.min().item(),
                     "mean": column.mean().item(),
@@ -103,7 +104,7 @@ def prepare(
     if rows.weight is not None:
         rows = rows.take(rows.weight > 0)
     discrete = discrete_columns(model.support, rows.x.shape[-1])
-    if rows.x.ndim == 2:
+    if rows.x.ndim == 2 and not model.typed_columns:
         # what the support itself holds constant needs no density; discrete values may repeat
         skipped = {*model.support.fixed, *discrete.nonzero()[:, 0].tolist()}
         free = [i for i in range(len(columns)) if i not in skipped]
@@ -115,8 +116,8 @@ def prepare(
             f"{len(rows)} rows leave {len(train)} to train on, but {columns_text(columns)} "
             f"need at least {needed}"
         )
-    resolutions = train.x.new_zeros(())
-    if train.x.ndim == 2:
+    resolutions = train.x.new_zeros(train.x.shape[1:])
+    if train.x.ndim == 2 and not model.typed_columns:
         resolutions = find_resolutions(train.x).masked_fill(discrete, 0.0)
     return TrainingData(
         _with_mean_weight_one(train),
@@ -217,9 +218,10 @@ def check_events(model: Density, x: Tensor, columns: list[str]) -> None:
     Raises:
         DataError: naming row and column of the first bad value.
     """
-    _check_finite(x, columns, "X")
+    holes = x.isnan() if model.typed_columns else torch.zeros_like(x, dtype=torch.bool)
+    _check_finite(x.masked_fill(holes, 0.0), columns, "X")
     # a value exactly on a bound would sit at infinity in the flow's space
-    bad = ~model.support.contains(x) | model.support.on_bound(x)
+    bad = ~(model.support.contains(x) | holes) | model.support.on_bound(x)
     if bad.any():
         where, index = _first_bad(bad, columns)
         raise DataError(

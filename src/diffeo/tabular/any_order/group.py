@@ -1,0 +1,59 @@
+"""The contract of a group of columns of one kind."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["ColumnGroup"]
+
+
+class ColumnGroup(nn.Module, ABC):
+    """Columns whose conditional distributions have one form.
+
+    All work is element-wise over (columns, rows), with parameters and features leading, so that
+    reductions over them run along memory.
+
+    Args:
+        positions: of the columns among all columns.
+
+    Attributes:
+        positions: as given.
+        num_features: what the network sees of one value.
+        num_params: parameters of one conditional distribution.
+    """
+
+    num_features: int
+    num_params: int
+    index: Tensor
+
+    def __init__(self, positions: Sequence[int]) -> None:
+        super().__init__()
+        self.positions = tuple(positions)
+        self.register_buffer("index", torch.tensor(self.positions), persistent=False)
+
+    def initialize(self, x: Tensor) -> None:
+        """Set what depends on the data, from x (columns, rows) with NaN for holes."""
+
+    @abstractmethod
+    def features(self, x: Tensor) -> Tensor:
+        """What the network sees: (columns, rows) -> (num_features, columns, rows), bounded."""
+
+    @abstractmethod
+    def log_prob(self, x: Tensor, params: Tensor) -> Tensor:
+        """(columns, rows) and (num_params, columns, rows) -> (columns, rows); x holds no NaN."""
+
+    @abstractmethod
+    def sample(self, params: Tensor, generator: torch.Generator | None) -> Tensor:
+        """(num_params, columns, rows) -> (columns, rows)."""
+
+    def harmless(self, x: Tensor) -> Tensor:
+        """Possible values in the shape of x (columns, rows), to stand in its holes."""
+        return torch.zeros_like(x)
+
+    @abstractmethod
+    def contains(self, x: Tensor) -> Tensor:
+        """Whether each of (columns, rows) is a value that the column can have."""

@@ -1,0 +1,361 @@
+"""TableFlow: the density of a table as it is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from diffeo.checks import check_count
+from diffeo.density import SampleShape, Seed, as_generator
+from diffeo.draw import Draw
+from diffeo.errors import DataError
+from diffeo.model import Model
+from diffeo.tabular.any_order import AnyOrderFlow
+from diffeo.tabular.columns import Schema, to_frame
+from diffeo.tabular.columns.numbers import Floats
+from diffeo.tabular.defaults import fit_options
+from diffeo.tabular.typed import TypedColumns, typed_columns
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["TableFlow"]
+
+Self = TypeVar("Self", bound="TableFlow")
+
+
+class TableFlow(Model):
+    """Density of a table of mixed columns, with holes.
+
+    Real, positive, bounded and circular columns have densities with respect to length, discrete and
+    rounded ones probabilities; ``log_prob`` is with respect to the product of the two measures.
+    Columns that are constant or an exact function of others are left out of the density and given
+    back in samples (``schema.derived``).
+
+    Where values are missing, ``log_prob`` is that of the observed columns: a normalised density for
+    each pattern of holes. Patterns agree with one another as far as training makes them agree:
+    ``log_marginal`` estimates the marginal density of the model of complete rows, and what it
+    differs by from ``log_prob`` is the gap.
+
+    Args:
+        schema: what is known better than can be seen in the data: a mapping from column names to
+            kinds, such as ``{"age": "integer", "angle": ("circular", 0, 360)}``, or a whole
+            ``Schema``; see ``diffeo.tabular.columns.infer_schema``. (A model file holds
+            ``TypedColumns`` here.)
+        width: units of each hidden layer.
+        blocks: residual blocks.
+        components: of the mixture that is a number's conditional distribution.
+        orders: number of column orders of which the density is the mean.
+        seed: seed of the initial weights.
+
+    Attributes:
+        typed: the columns' types and coordinates; None before ``fit``.
+        density: the AnyOrderFlow in these coordinates; None before ``fit``.
+
+    Raises:
+        TypeError: a schema of another kind.
+
+    Reference: as ``diffeo.tabular.any_order.AnyOrderFlow``.
+
+    Example:
+        >>> import diffeo
+        >>> table = {"age": [33, 41, 28, 52] * 10, "city": ["Bern", "Rome", None, "Rome"] * 10}
+        >>> flow = diffeo.TableFlow(seed=0).fit(table, epochs=2, progress=False)
+        >>> flow.log_prob({"age": [41], "city": ["Rome"]}).shape
+        (1,)
+        >>> flow.sample(2, given={"city": "Bern"}, seed=0).city.tolist()
+        ['Bern', 'Bern']
+    """
+
+    has_rsample = False
+    typed_columns = True
+
+    def __init__(
+        self,
+        schema: Mapping[str, Any] | Schema | TypedColumns | None = None,
+        *,
+        width: int = 128,
+        blocks: int = 2,
+        components: int = 8,
+        orders: int = 4,
+        seed: int | None = None,
+    ) -> None:
+        super().__init__((0,))
+        if not isinstance(schema, Mapping | Schema | TypedColumns | None):
+            raise TypeError(f"schema must be a mapping or a Schema, got {type(schema).__name__}")
+        self._sizes = {"width": width, "blocks": blocks, "components": components, "orders": orders}
+        self._seed = seed
+        self._told = None if isinstance(schema, TypedColumns) else schema
+        self.typed: TypedColumns | None = None
+        self.density: AnyOrderFlow | None = None
+        if isinstance(schema, TypedColumns):
+            self._build(schema)
+
+    def _build(self, typed: TypedColumns) -> None:
+        self.typed = typed
+        self.density = AnyOrderFlow(typed.kinds, **self._sizes, seed=self._seed).to(self.like)
+        self.event_shape = self.density.event_shape
+        self.support = self.density.support
+
+    def arguments(self) -> dict[str, Any]:
+        told = self.typed if self.typed is not None else self._told
+        return {"schema": told, **self._sizes, "seed": self._seed}
+
+    @property
+    def schema(self) -> Schema:
+        """The types of all columns.
+
+        Raises:
+            DataError: before ``fit``.
+        """
+        return self._fitted()[0].schema
+
+    def _fitted(self) -> tuple[TypedColumns, AnyOrderFlow]:
+        if self.typed is None or self.density is None:
+            raise DataError("this TableFlow has no columns yet; call fit first")
+        return self.typed, self.density
+
+    # -- fit -------------------------------------------------------------------------------------
+
+    def fit(self: Self, X: Any, *, validation: Any = 0.1, seed: int = 0, **options: Any) -> Self:
+        """Fit to a table, by maximum likelihood over random orders of its columns.
+
+        The columns' types are inferred at the first call. Steps, batches and the learning rate
+        follow from the number of rows unless they are given.
+
+        Args:
+            X: a pandas or polars frame, an Arrow table, a dict of columns, an array, or the path of
+                a .csv, .parquet, .npy or .npz file.
+            validation: share of the rows to hold out, or a table of its own, or None.
+            seed: decides split, order, hidden columns and noise.
+            **options: as in ``Model.fit``: epochs, patience, batch_size, lr, sample_weight,
+                checkpoint, max_time, progress, ...
+
+        Returns:
+            The model itself.
+
+        Raises:
+            DataError: a table that cannot be used; column and row are named.
+            As ``Model.fit``.
+
+        Warns:
+            DataWarning: columns that are left out, and why.
+        """
+        frame = to_frame(X)
+        if self.typed is None:
+            self._build(typed_columns(frame, self._told))
+        typed, density = self._fitted()
+        rows, _ = typed.encode(frame)
+        _refuse_empty(typed, rows)
+        held_out = validation
+        if validation is not None and not isinstance(validation, int | float):
+            held_out = typed.encode(validation)[0]
+        density.fit(rows, validation=held_out, seed=seed, **fit_options(len(rows), options))
+        self.record = {**density.record, "notes": list(typed.schema.notes)}
+        self.record["data"]["columns"] = typed.schema.names
+        return self.eval()
+
+    def initialize(
+        self, x: Tensor, context: Tensor | None = None, *, standardize: bool = True
+    ) -> None:
+        self._fitted()[1].initialize(x, context, standardize=standardize)
+
+    # -- density ---------------------------------------------------------------------------------
+
+    def log_prob(self, x: Any, context: None = None, *, chunk_size: int | None = None) -> Any:
+        """log p of every row, in nats; of its observed columns, where it has holes.
+
+        A level never seen in training has the probability of all such levels together. Values
+        outside a column's support have -inf.
+
+        Args:
+            x: a table with the columns of the fit, in any order.
+            context: None; condition with ``sample(given=)``.
+            chunk_size: rows worked on at a time; None chooses.
+
+        Returns:
+            (rows,), a numpy array.
+
+        Raises:
+            DataError: a missing column, or a value of the wrong kind; before ``fit``.
+        """
+        typed, density = self._fitted()
+        coordinates, log_slope = typed.encode(x)
+        log_prob: Floats = density.log_prob(coordinates, chunk_size=chunk_size)
+        return log_prob.astype(np.float64) + log_slope.sum(1)
+
+    def _log_prob(self, x: Tensor, context: Tensor | None) -> Tensor:
+        return self._fitted()[1]._log_prob(x, context)
+
+    def log_marginal(self, x: Any, *, num_samples: int = 100, seed: Seed = None) -> Any:
+        """An estimate of the marginal log-density of the observed columns, by importance sampling:
+
+            log mean_j p(observed, missing_j) / q(missing_j | observed),    missing_j ~ q,
+
+        where p is the density of complete rows and q draws one missing column after another. Its
+        exponential is unbiased; the estimate itself is low by about half its variance. Complete
+        rows have their ``log_prob``.
+
+        Args:
+            x: a table, as for ``log_prob``.
+            num_samples: draws j.
+            seed: of the draws.
+
+        Returns:
+            (rows,), a numpy array.
+
+        Raises:
+            ValueError: ``num_samples`` is not a whole number of at least 1.
+            As ``log_prob``.
+        """
+        count = check_count("num_samples", num_samples)
+        typed, density = self._fitted()
+        coordinates, log_slope = typed.encode(x)
+        rows = self._tensor(coordinates)
+        generator = as_generator(seed, rows.device)
+        weights = [density.log_weight(rows, seed=generator) for _ in range(count)]
+        marginal = torch.logsumexp(torch.stack(weights), 0) - math.log(count)
+        return marginal.double().cpu().numpy() + log_slope.sum(1)
+
+    def _tensor(self, coordinates: Floats) -> Tensor:
+        return torch.from_numpy(coordinates).to(self.like)
+
+    # -- rows ------------------------------------------------------------------------------------
+
+    def sample(
+        self,
+        n: SampleShape = 1,
+        context: None = None,
+        *,
+        given: Mapping[str, Any] | None = None,
+        seed: Seed = None,
+        chunk_size: int | None = None,
+    ) -> Any:
+        """New rows, in the original types and rounding, derived columns included.
+
+        Args:
+            n: number of rows.
+            context: None; see ``given``.
+            given: values of some columns, ``{"age": 40}``; the others are drawn given these, one
+                after another. With a column's ``None``, it is drawn too.
+            seed: of the draws.
+            chunk_size: unused; rows are drawn column by column, all at once.
+
+        Returns:
+            A pandas frame of n rows.
+
+        Raises:
+            DataError: ``given`` names no column of the model, or has a value that it cannot have.
+            ShapeError: ``n`` is not a whole number.
+        """
+        typed, density = self._fitted()
+        if given is None:
+            return typed.decode(self._drawn(n, seed))
+        count = check_count("n", n)  # type: ignore[arg-type]
+        start, _ = typed.encode(self._one_row(given), partial=True)
+        if not np.isfinite(density.log_prob(start)[0]):
+            raise DataError(f"no row can have {dict(given)}: a value outside its column's support")
+        rows = self._tensor(start).expand(count, -1)
+        return typed.decode(density.complete(rows, seed=self._generator(seed)).cpu().numpy())
+
+    def _drawn(self, n: SampleShape, seed: Seed) -> Floats:
+        draw = self._draw(n, None, seed)
+        with torch.no_grad():
+            return self._rsample(draw).reshape(-1, *self.event_shape).double().cpu().numpy()
+
+    def _generator(self, seed: Seed) -> torch.Generator | None:
+        return as_generator(seed, self.like.device)
+
+    def _one_row(self, given: Mapping[str, Any]) -> Any:
+        """A table of one row with the values given; derived columns decide those behind them."""
+        names = self.schema.names
+        unknown = [name for name in given if name not in names]
+        if unknown:
+            self.schema.column(unknown[0])  # raises where no column has that name
+            raise DataError(
+                f"given: {unknown[0]!r} is an exact function of other columns "
+                f"({self.schema.derived[unknown[0]].words()}); give those"
+            )
+        values = {name: [value] for name, value in given.items() if value is not None}
+        if not values:
+            raise DataError("given: no value; leave it out to draw whole rows")
+        return values
+
+    def _rsample(self, draw: Draw) -> Tensor:
+        return self._fitted()[1]._rsample(draw)
+
+    def impute(self, x: Any, n: int = 1, *, seed: Seed = None) -> list[pd.DataFrame]:
+        """The table with its holes filled, n times (multiple imputation).
+
+        Missing values are drawn given all that is observed in their row, one column after another;
+        what is observed stays as it is.
+
+        Args:
+            x: a table with the columns of the fit; a column may be missing altogether.
+            n: number of imputations.
+            seed: of the draws.
+
+        Returns:
+            n pandas frames, in the rows of ``x``.
+
+        Raises:
+            ValueError: ``n`` is not a whole number of at least 1.
+            DataError: as ``log_prob``.
+
+        Reference: "Multiple Imputation for Nonresponse in Surveys", Rubin, 1987.
+        """
+        count = check_count("n", n)
+        typed, density = self._fitted()
+        frame = to_frame(x)
+        coordinates, _ = typed.encode(frame, partial=True)
+        rows, generator = self._tensor(coordinates), self._generator(seed)
+        return [
+            _filled(frame, typed.decode(density.complete(rows, seed=generator).cpu().numpy()))
+            for _ in range(count)
+        ]
+
+    # -- reasons ---------------------------------------------------------------------------------
+
+    def explain(self, x: Any) -> pd.DataFrame:
+        """How surprising each value is, given all others in its row: -log p(x_i | others), in nats.
+
+        Args:
+            x: a table, as for ``log_prob``.
+
+        Returns:
+            A pandas frame, one column a modelled column; 0 in holes.
+
+        Raises:
+            As ``log_prob``.
+        """
+        import pandas
+
+        typed, density = self._fitted()
+        coordinates, log_slope = typed.encode(x)
+        with torch.no_grad():
+            each = density.full_conditionals(self._tensor(coordinates)).double().cpu().numpy()
+        return pandas.DataFrame(-(each + log_slope), columns=typed.schema.names)
+
+
+def _refuse_empty(typed: TypedColumns, rows: Floats) -> None:
+    for name, column in zip(typed.schema.names, rows.T, strict=True):
+        if np.isnan(column).all():
+            raise DataError(f"column {name!r} is all missing; drop it")
+
+
+def _filled(frame: pd.DataFrame, drawn: pd.DataFrame) -> pd.DataFrame:
+    """What was drawn, with what was observed in its place."""
+    for name in drawn.columns:
+        if name in frame.columns:
+            observed = frame[name].notna()
+            if observed.all():
+                drawn[name] = frame[name]
+            elif observed.any():
+                drawn[name] = drawn[name].astype(object).where(~observed, frame[name])
+                drawn[name] = drawn[name].infer_objects()
+    return drawn

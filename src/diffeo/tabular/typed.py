@@ -1,0 +1,72 @@
+"""A table in the coordinates of its typed columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from diffeo.described import Described
+from diffeo.tabular.any_order import ColumnKind
+from diffeo.tabular.columns import Schema, infer_schema, to_frame
+from diffeo.tabular.columns.numbers import Floats
+from diffeo.tabular.coordinates import Coordinate, find_coordinate
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["TypedColumns", "typed_columns"]
+
+
+class TypedColumns(Described):
+    """A schema, and the coordinates in which its columns are modelled.
+
+    Args:
+        schema: as ``Schema.to_json`` gives it.
+        coordinates: as ``Coordinate.to_json`` gives them, one for each modelled column.
+        kinds: what a density must know of each coordinate.
+    """
+
+    def __init__(
+        self,
+        schema: Mapping[str, Any],
+        coordinates: Sequence[Mapping[str, Any]],
+        kinds: Sequence[ColumnKind],
+    ) -> None:
+        self.schema = Schema.from_json(schema)
+        self.coordinates = tuple(Coordinate.from_json(each) for each in coordinates)
+        self.kinds = tuple(kinds)
+
+    def encode(self, data: Any, *, partial: bool = False) -> tuple[Floats, Floats]:
+        """Coordinates (rows, columns), NaN in holes, and the log-slopes of their maps.
+
+        Args:
+            data: a table.
+            partial: take columns that are not there as unobserved.
+
+        Raises:
+            DataError: a missing column, or a value of the wrong kind.
+        """
+        codes = self.schema.encode(data, allow_missing_columns=partial)
+        pairs = [c.forward(codes[:, i]) for i, c in enumerate(self.coordinates)]
+        return np.stack([p[0] for p in pairs], 1), np.stack([p[1] for p in pairs], 1)
+
+    def decode(self, coordinates: Floats) -> pd.DataFrame:
+        """The table with these coordinates (rows, columns)."""
+        wide = coordinates.astype(np.float64)
+        values = [c.inverse(wide[:, i]) for i, c in enumerate(self.coordinates)]
+        return self.schema.decode(np.stack(values, 1))
+
+
+def typed_columns(data: Any, schema: Mapping[str, Any] | Schema | None) -> TypedColumns:
+    """The typed columns of a table, with coordinates set by its values.
+
+    Raises:
+        DataError: see ``infer_schema``.
+    """
+    frame = to_frame(data)
+    found = infer_schema(frame, schema)
+    codes = found.encode(frame)
+    pairs = [find_coordinate(column, codes[:, i]) for i, column in enumerate(found.columns)]
+    return TypedColumns(found.to_json(), [p[0].to_json() for p in pairs], [p[1] for p in pairs])
