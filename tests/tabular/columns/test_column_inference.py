@@ -28,7 +28,9 @@ def infer(values: object, told: object = None) -> Column:
 def test_normal_numbers_are_real_without_ties() -> None:
     column = infer(NORMAL)
     assert (column.kind, column.step, column.atoms, column.levels) == ("real", 0, (), ())
-    assert column.dtype == "float64" and not column.missing and not column.discrete
+    assert column.dtype == "float64"
+    assert not column.missing
+    assert not column.discrete
     assert column.seen == (NORMAL.min(), NORMAL.max())
 
 
@@ -44,7 +46,8 @@ def test_shares_that_fill_the_unit_interval_are_bounded() -> None:
     assert (infer(share).kind, infer(share).low, infer(share).high) == ("bounded", 0, 1)
     assert infer(0.4 + 0.1 * share).kind == "real"
     capped = infer(np.where(ZEROS, 0.0, share))
-    assert capped.kind == "bounded" and capped.atoms == (0.0,)
+    assert capped.kind == "bounded"
+    assert capped.atoms == (0.0,)
 
 
 def test_rounded_numbers_lie_on_a_lattice() -> None:
@@ -152,7 +155,8 @@ def test_repeated_rows_are_no_ties() -> None:
 def test_holes_are_counted() -> None:
     values = NORMAL.copy()
     values[:250] = np.nan
-    assert infer(values).missing and infer(values).holes == 0.25
+    assert infer(values).missing
+    assert infer(values).holes == 0.25
 
 
 def test_decimals_and_mixed_numbers_are_numbers() -> None:
@@ -203,7 +207,8 @@ def test_names_row_numbers_and_empty_columns_are_left_out_and_said() -> None:
     assert "'row' is left out: it counts the rows" in str(caught[0].message)
     assert "'empty' is left out: it has no value" in str(caught[0].message)
     assert "'big' is left out: it holds identifiers" in str(caught[0].message)
-    assert schema.names == ["free"] and list(schema.left_out)[-1] == "note"
+    assert schema.names == ["free"]
+    assert list(schema.left_out)[-1] == "note"
     assert list(schema.decode(schema.encode(frame)).columns) == ["free"]
     kept = infer_schema(frame[["who", "row"]], {"row": "integer", "who": "categorical"})
     assert kept.names == ["who", "row"]
@@ -254,10 +259,12 @@ def test_a_schema_that_contradicts(values: list[object], told: object, message: 
 
 
 def test_a_schema_that_names_no_column() -> None:
-    with pytest.raises(DataError, match="names 'agee', but .* did you mean 'age'.*columns: age"):
+    with pytest.raises(DataError, match=r"names 'agee', but .* did you mean 'age'.*columns: age"):
         infer_schema({"age": [1, 2, 5]}, {"agee": "real"})
 
 
 def test_nothing_left_to_model() -> None:
-    with pytest.raises(DataError, match=r"no column is left to model: column 'c' is constant \(1\)"):
+    with pytest.raises(
+        DataError, match=r"no column is left to model: column 'c' is constant \(1\)"
+    ):
         infer_schema({"c": [1, 1, 1]})

@@ -36,7 +36,8 @@ def test_arrow_tables_keep_integers_and_booleans_with_holes(make) -> None:  # ty
 
 def test_polars_categories_become_categories() -> None:
     frame = to_frame(pl.DataFrame({"c": pl.Series(["u", "v", "u"], dtype=pl.Categorical)}))
-    assert str(frame.c.dtype) == "category" and frame.c.tolist() == ["u", "v", "u"]
+    assert str(frame.c.dtype) == "category"
+    assert frame.c.tolist() == ["u", "v", "u"]
 
 
 def test_csv_has_types_holes_and_dates(tmp_path: Path) -> None:
@@ -84,7 +85,8 @@ def test_arrays_tensors_and_columns() -> None:
 def test_rows_are_counted_from_zero_and_the_given_frame_stays() -> None:
     given = pd.DataFrame({0: [1, 2]}, index=[5, 5])
     assert to_frame(given).index.tolist() == [0, 1]
-    assert given.index.tolist() == [5, 5] and given.columns.tolist() == [0]
+    assert given.index.tolist() == [5, 5]
+    assert given.columns.tolist() == [0]
 
 
 @pytest.mark.parametrize(

@@ -75,16 +75,15 @@ def decode_column(codes: Floats, column: Column) -> pd.Series[Any]:
 
 def snap(values: Floats, column: Column) -> Floats:
     """Numbers as the column writes them: on its lattice, to its decimals, within its bounds."""
-    if column.kind == "circular":
-        values = column.low + (values - column.low) % column.period
     snapped = values
     # a lattice without decimals is one only to a fraction of its step: observed values stay
     if column.step and column.decimals is not None:
         snapped = column.offset + np.rint((values - column.offset) / column.step) * column.step
     if column.decimals is not None:
         snapped = np.round(snapped, column.decimals)
-    if column.kind != "circular":
-        snapped = np.clip(snapped, column.low, column.high)
+    if column.kind == "circular":
+        return column.low + (snapped - column.low) % column.period
+    snapped = np.clip(snapped, column.low, column.high)
     return np.where(np.isin(values, column.atoms), values, snapped) if column.atoms else snapped
 
 

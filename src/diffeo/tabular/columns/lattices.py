@@ -34,7 +34,9 @@ class Lattice:
 def precision(values: Floats) -> float:
     """The relative rounding of the dtype from which the numbers come."""
     single = values.astype(np.float32).astype(np.float64)
-    return float(np.finfo(np.float32 if np.array_equal(single, values) else np.float64).eps)
+    # whole numbers fit into single precision wherever they come from
+    rounded = np.array_equal(single, values) and not np.array_equal(np.rint(values), values)
+    return float(np.finfo(np.float32 if rounded else np.float64).eps)
 
 
 def _digits(values: Floats) -> float:

@@ -95,13 +95,13 @@ def _rule(
         return None
     y, parts = numbers[name], [numbers[source] for source in of]
     weights, start = _solve(y, parts)
-    eps = max(precision(x) for x in (y, *parts))
+    # by how much each column is rounded
+    errors = [precision(x) * float(np.abs(x).max()) for x in parts]
+    error = max(precision(y), *map(precision, parts)) * float(np.abs(y).max())
     for digits in (6, None):
         w = weights if digits is None else np.round(weights, digits)
-        s = start if digits is None else float(np.round(start, digits))
-        terms = [abs(s), float(np.abs(y).max())]
-        terms += [abs(wi) * float(np.abs(x).max()) for wi, x in zip(w, parts, strict=True)]
-        tolerance = _ROUNDINGS * eps * sum(terms)
+        s = start if digits is None else float(np.round(start, digits)) + 0.0
+        tolerance = _ROUNDINGS * (error + float(np.abs(w) @ errors))
         total = s + sum(wi * x for wi, x in zip(w, parts, strict=True))
         if w.all() and tolerance < _NEAR * y.std() and np.abs(y - total).max() <= tolerance:
             column = columns[name]

@@ -213,7 +213,8 @@ def infer_schema(data: Any, schema: Mapping[str, Any] | Schema | None = None) ->
             + "; ".join(f"{name!r} is left out: {why}" for name, why in left_out.items())
         )
     notes = [f"column {name!r} is left out: {why}" for name, why in left_out.items()]
-    if notes:
-        warnings.warn("; ".join(notes), DataWarning, stacklevel=2)
+    unasked = [note for name, note in zip(left_out, notes, strict=True) if name not in told]
+    if unasked:
+        warnings.warn("; ".join(unasked), DataWarning, stacklevel=2)
     notes += [rule.words() for rule in derived.values()]
     return Schema(kept, tuple(typed), derived, left_out, tuple(notes))
