@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -12,6 +13,8 @@ __all__ = ["Section", "grid", "name_tag", "paragraphs", "subheading", "table", "
 
 # tables of more rows scroll inside their box on a screen
 LONG = 25
+# characters that fit beside a name on a phone
+BRIEF = 22
 
 
 @dataclass(frozen=True)
@@ -78,12 +81,15 @@ def table(
 
 def _cells(row: Sequence[str], words: int) -> str:
     first, *others = row
-    cells = (f"<td{_side(i, words)}>{cell}</td>" for i, cell in enumerate(others, 1))
+    cells = (f"<td{_side(i, words, cell)}>{cell}</td>" for i, cell in enumerate(others, 1))
     return f'<th scope="row">{first}</th>' + "".join(cells)
 
 
-def _side(column: int, words: int) -> str:
-    return "" if column < words else ' class="number"'
+def _side(column: int, words: int, cell: str = "") -> str:
+    """Numbers stand on the right; a few words stay on one line."""
+    if column >= words:
+        return ' class="number"'
+    return ' class="brief"' if 0 < len(re.sub("<[^>]*>", "", cell)) <= BRIEF else ""
 
 
 def grid(figures: Iterable[str]) -> str:

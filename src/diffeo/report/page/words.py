@@ -26,6 +26,7 @@ __all__ = [
 LONGEST_NAME = 26
 # signs that look right in print
 MINUS, NOTHING, TIMES = "\N{MINUS SIGN}", "\N{EN DASH}", "\N{MULTIPLICATION SIGN}"
+PERCENT = "\N{NO-BREAK SPACE}%"
 
 
 def number(value: float, digits: int = 4) -> str:
@@ -52,7 +53,7 @@ def percent(share: float, digits: int | None = None) -> str:
         distance = min(share, 1 - share)
         digits = 0 if not distance else 1 if distance >= 0.01 else 2
     text = f"{100 * share:.{digits}f}"
-    return f"{text} %" if float(text) or not share else f"< {10**-digits:g} %"
+    return f"{text}{PERCENT}" if float(text) or not share else f"< {10**-digits:g}{PERCENT}"
 
 
 def p_value(value: float) -> str:

@@ -74,7 +74,9 @@ def _labels(source: Source, j: int, values: Array) -> tuple[str, ...]:
     counts = np.bincount(seen, minlength=len(labels))
     order = np.argsort(-counts, kind="stable")[:MOST_LABELS]
     frequent = ", ".join(
-        f"{text(short(labels[k], 24))} {percent(counts[k] / len(seen))}" for k in order if counts[k]
+        f"{text(short(labels[k], 24))}: {percent(counts[k] / len(seen))}"
+        for k in order
+        if counts[k]
     )
     return (
         source.tagged(j),

@@ -29,7 +29,7 @@ def likelihood(source: Source) -> Section | None:
     which = "held-out rows" if source.content.held_out else "rows, which the model was fitted to"
     words = [
         f"Mean log-density of {count(n)} {which}; higher is better. Differences are paired row "
-        f"by row. Bits are {MINUS}log₂ of the density for each of {number(cells)} values a row; "
+        f"by row. Bits are {MINUS}log₂ of the density for each of {number(cells, 3)} values a row; "
         f"fewer are better.",
         *(_zeros(name, values) for name, values in densities.items()),
     ]

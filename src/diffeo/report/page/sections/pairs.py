@@ -96,7 +96,8 @@ def _heatmaps(source: Source, tables: tuple[Array, Array], i: int, j: int) -> di
     layout = {
         f"xaxis{panel[1:]}": {
             "domain": domain,
-            "nticks": 4,
+            "nticks": 3,
+            "tickangle": 0,
             "title": {"text": name},
             **across.ticks,
         }
