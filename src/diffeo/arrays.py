@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -12,6 +13,7 @@ from diffeo.errors import DataError, DtypeError
 
 __all__ = [
     "ArrayLike",
+    "Floats",
     "column_names",
     "default_names",
     "in_order",
@@ -20,6 +22,7 @@ __all__ = [
     "to_tensor",
 ]
 
+Floats = npt.NDArray[np.float64]
 ArrayLike = Any  # a torch tensor, a numpy array, a pandas or polars frame, or nested lists
 
 

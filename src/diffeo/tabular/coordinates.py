@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from diffeo.arrays import Floats
 from diffeo.tabular.any_order import AngleColumn, ColumnKind, LevelColumn, NumberColumn
 from diffeo.tabular.columns import Column
-from diffeo.tabular.columns.numbers import Floats
 
 __all__ = ["Coordinate", "find_coordinate"]
 

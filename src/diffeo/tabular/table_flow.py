@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from diffeo.arrays import Floats
 from diffeo.checks import check_count
 from diffeo.density import SampleShape, Seed, as_generator
 from diffeo.draw import Draw
@@ -17,7 +18,6 @@ from diffeo.errors import DataError
 from diffeo.model import Model
 from diffeo.tabular.any_order import AnyOrderFlow
 from diffeo.tabular.columns import Schema, to_frame
-from diffeo.tabular.columns.numbers import Floats
 from diffeo.tabular.defaults import fit_options
 from diffeo.tabular.typed import TypedColumns, typed_columns
 

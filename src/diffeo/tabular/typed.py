@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from diffeo.arrays import Floats
 from diffeo.described import Described
 from diffeo.tabular.any_order import ColumnKind
 from diffeo.tabular.columns import Schema, infer_schema, to_frame
-from diffeo.tabular.columns.numbers import Floats
 from diffeo.tabular.coordinates import Coordinate, find_coordinate
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from diffeo.tabular.columns.numbers import Floats
+from diffeo.arrays import Floats
 from diffeo.univariates.knots import bin_of, both_ends
 from diffeo.univariates.rational_quadratic import bend, unbend
 
