@@ -52,7 +52,8 @@ def encode_column(series: pd.Series[Any], column: Column, strict: bool = False) 
 
 
 def decode_column(codes: Floats, column: Column) -> pd.Series[Any]:
-    """Values in the column's dtype; NaN, and codes of unseen levels, become holes."""
+    """Values in the column's dtype; NaN, and codes of unseen levels, become holes (None in object
+    columns, the nullable dtype in those of integers and booleans)."""
     pandas = import_extra("pandas", "tabular")
     if column.discrete:
         whole = np.where(np.isnan(codes), -1, codes).astype(np.int64)

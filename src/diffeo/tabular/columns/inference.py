@@ -11,7 +11,8 @@ import numpy as np
 from diffeo.errors import DataError, import_extra
 from diffeo.tabular.columns.codes import plain
 from diffeo.tabular.columns.column import Column
-from diffeo.tabular.columns.numbers import family, first_bad, is_number, to_numbers
+from diffeo.tabular.columns.lattices import EXACT
+from diffeo.tabular.columns.numbers import Floats, family, first_bad, is_number, to_numbers
 from diffeo.tabular.columns.numeric import infer_numbers
 from diffeo.tabular.columns.overrides import LEFT_OUT, Override
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["RefusedError", "infer_column"]
 
 _FEW = 20  # text of so few values is never taken for names
-_EXACT = 2.0**53  # beyond it float64 tells no two integers apart
 
 
 class RefusedError(Exception):
@@ -68,10 +68,23 @@ def _infer(
     values = to_numbers(series, wanted)
     if wanted == "number" and told is None:
         _check_numbers(series, values)
-    dtype = str(series.dtype)
-    if found in ("text", "category"):
-        dtype = "datetime64[us]" if wanted == "date" else "float64"
-    return infer_numbers(values, series, dtype, wanted, told, distinct_rows)
+    return infer_numbers(
+        values, series, _dtype(series, values, wanted), wanted, told, distinct_rows
+    )
+
+
+def _dtype(series: pd.Series[Any], values: Floats, wanted: str) -> str:
+    """The dtype of samples; columns of Python objects and of text get a dtype of their own."""
+    pandas = import_extra("pandas", "tabular")
+    if series.dtype != object and family(series) in (wanted, "boolean"):
+        return str(series.dtype)
+    if wanted == "date":
+        return str(pandas.to_datetime(series).dtype)
+    if wanted == "duration":
+        return str(pandas.to_timedelta(series).dtype)
+    if not np.array_equal(values, np.rint(values), equal_nan=True):
+        return "float64"
+    return "Int64" if np.isnan(values).any() else "int64"
 
 
 def _labels(series: pd.Series[Any], told: Override | None) -> Column:
@@ -137,7 +150,7 @@ def _check_numbers(series: pd.Series[Any], values: np.ndarray[Any, Any]) -> None
             raise RefusedError(
                 f"it counts the rows from {values[0]:g}; schema={{{name!r}: 'integer'}} keeps it"
             )
-    if np.nanmax(np.abs(values)) > _EXACT and getattr(series.dtype, "kind", "O") in "iu":
+    if np.nanmax(np.abs(values)) > EXACT and getattr(series.dtype, "kind", "O") in "iuO":
         if series.nunique() > len(series) / 2:
             raise RefusedError("it holds identifiers, integers beyond 2^53 that hardly repeat")
         row = int(np.nanargmax(np.abs(values)))

@@ -9,11 +9,13 @@ import numpy.typing as npt
 
 from diffeo.tabular.columns.numbers import Floats
 
-__all__ = ["Lattice", "find_atoms", "find_lattice", "precision"]
+__all__ = ["EXACT", "Counts", "Lattice", "find_atoms", "find_lattice", "precision"]
 
 _DECIMALS = 9  # more digits than that are arithmetic, not rounding
 _ATOMS = 20  # at most so many values of a column are modelled one by one
 _SIGNIFICANT = 5  # digits of a table written with "%.5g"
+EXACT = 2.0**53  # whole numbers beyond it are rounded themselves
+_EXTREME = 1e100  # numbers so large (or so small) are nobody's rounded measurement
 _SPARSE = 20  # places per value of a lattice that is finer than the values call for
 _HEAP = 5  # how many times its neighbours' rows a value must hold
 _SHARE = 0.002  # of the rows, and at least that share of all
@@ -33,7 +35,8 @@ class Lattice:
 
 def precision(values: Floats) -> float:
     """The relative rounding of the dtype from which the numbers come."""
-    single = values.astype(np.float32).astype(np.float64)
+    with np.errstate(over="ignore"):
+        single = values.astype(np.float32).astype(np.float64)
     # whole numbers fit into single precision wherever they come from
     rounded = np.array_equal(single, values) and not np.array_equal(np.rint(values), values)
     return float(np.finfo(np.float32 if rounded else np.float64).eps)
@@ -42,6 +45,8 @@ def precision(values: Floats) -> float:
 def _digits(values: Floats) -> float:
     """The relative rounding of numbers written with few significant digits; 0 for others."""
     filled = np.abs(values[values != 0])
+    if filled.min() < 1 / _EXTREME or filled.max() > _EXTREME:
+        return 0.0
     scale = 10.0 ** (_SIGNIFICANT - 1 - np.floor(np.log10(filled)))
     written = np.abs(filled * scale - np.rint(filled * scale)) <= 0.02
     return 0.5 * 10.0 ** (1 - _SIGNIFICANT) if written.all() else 0.0
@@ -64,6 +69,8 @@ def find_lattice(distinct: Floats) -> Lattice | None:
 
 def _decimal(distinct: Floats, eps: float) -> Lattice | None:
     """A lattice of numbers with few digits after the point."""
+    if float(np.abs(distinct).max()) > EXACT:
+        return None
     for decimals in range(_DECIMALS + 1):
         scaled = distinct * 10.0**decimals
         # whole numbers are exact in any dtype

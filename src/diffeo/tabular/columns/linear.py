@@ -19,6 +19,7 @@ _NEAR = 1e-3  # part of a column that others leave unexplained, above which ther
 _SPURIOUS = 1e-6  # weights of standardised columns below that are rounding
 _HUGE = 100.0  # weights of standardised columns above that only amplify rounding
 _EVIDENCE = 10  # rows besides the commonest value
+_EXTREME = 1e100
 _ROUNDINGS = 8.0  # by how many roundings of its terms a sum may be off
 
 
@@ -75,6 +76,9 @@ def _numeric(column: Column) -> bool:
 
 def _varies(values: Floats) -> bool:
     """Whether enough rows differ from the rest for a rule to be more than a coincidence."""
+    largest = float(np.abs(values).max())
+    if not 1 / _EXTREME < largest < _EXTREME:
+        return False  # its square is no number
     middle = np.median(values)
     return np.count_nonzero(values != middle) >= _EVIDENCE
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from diffeo.tabular.columns.column import Column
-from diffeo.tabular.columns.lattices import Counts, Lattice, find_atoms, find_lattice
+from diffeo.tabular.columns.lattices import EXACT, Counts, Lattice, find_atoms, find_lattice
 from diffeo.tabular.columns.numbers import Floats, first_bad
 from diffeo.tabular.columns.overrides import Override
 
@@ -125,7 +125,7 @@ def _lattice(
 
 def _kind(distinct: Floats, counts: Counts, lattice: Lattice, atoms: Floats) -> str:
     both = np.concatenate([distinct, atoms])
-    if np.array_equal(both, np.rint(both)):
+    if np.array_equal(both, np.rint(both)) and np.abs(both).max() <= EXACT:
         return "integer"
     if _fills_unit(distinct, lattice, atoms):
         return "bounded"
@@ -159,7 +159,10 @@ def _bounds(
 
 def _skew(values: Floats, counts: Counts) -> float:
     """Skewness of ``values`` that occur ``counts`` times."""
-    rows = float(counts.sum())
+    rows, largest = float(counts.sum()), float(np.abs(values).max(initial=0.0))
+    if largest == 0:
+        return 0.0
+    values = values / largest  # cubes of large numbers overflow
     centred = values - float(counts @ values) / rows
     variance = float(counts @ centred**2) / rows
     return float(counts @ centred**3) / rows / variance**1.5 if variance > 0 else 0.0
