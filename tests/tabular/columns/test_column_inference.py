@@ -164,6 +164,19 @@ def test_decimals_and_mixed_numbers_are_numbers() -> None:
     assert infer(pd.Series([0.5, 1] * 500, dtype=object)).levels == (0.5, 1)
 
 
+def test_columns_of_objects_get_a_dtype_of_their_own() -> None:
+    assert infer([dt.timedelta(days=i % 90) for i in range(ROWS)]).dtype == "timedelta64[ns]"
+    assert infer([decimal.Decimal(i) / 4 for i in range(ROWS)]).dtype == "float64"
+    whole = pd.Series([1, 2, None] + [3] * (ROWS - 3), dtype=object)
+    assert infer(whole).dtype == "Int64"
+
+
+def test_huge_and_tiny_numbers_are_read() -> None:
+    assert infer(NORMAL * 1e300).kind == "real"
+    assert infer(NORMAL * 1e-310).kind == "real"
+    assert infer(np.exp(NORMAL) * 1e200).kind == "positive"
+
+
 @pytest.mark.parametrize(
     ("told", "kind", "low", "high"),
     [

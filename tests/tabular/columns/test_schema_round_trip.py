@@ -188,6 +188,25 @@ def test_samples_are_rounded_bounded_and_wrapped() -> None:
         schema.decode(np.zeros((2, 5)))
 
 
+def test_samples_beyond_a_dtype_end_at_its_bounds() -> None:
+    days = pd.Timestamp("2020-01-01") + pd.to_timedelta(RNG.integers(0, 99, ROWS), "D")
+    tiny = RNG.integers(0, 100, ROWS).astype(np.uint8)
+    large = RNG.integers(0, 10**6, ROWS)
+    schema = infer_schema({"day": days, "tiny": tiny, "large": large})
+    frame = schema.decode([[1e30, 300.0, 1e30], [-1e30, -5.0, -1e30]])
+    assert frame.day.dt.year.tolist() == [2255, 1684]
+    assert frame.tiny.tolist() == [255, 0]
+    assert frame.large.tolist() == [2**63 - 1024, -(2**63)]
+
+
+def test_an_atom_is_met_in_single_precision_too() -> None:
+    values = np.where(RNG.random(ROWS) < 0.4, 0.1, RNG.normal(size=ROWS))
+    schema = infer_schema({"a": values, "b": RNG.normal(size=ROWS)})
+    assert schema.column("a").atoms == (0.1,)
+    codes = schema.encode({"a": np.array([0.1], np.float32), "b": [0.0]})
+    assert codes[0, 0] == 0.1
+
+
 def test_description_names_every_column() -> None:
     frame = mixed().assign(hour=RNG.integers(0, 24, ROWS), who=[f"p{i}" for i in range(ROWS)])
     schema = infer_schema(frame, {"hour": ("circular", 0, 24), "who": "left out"})

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from diffeo.arrays import Floats
 from diffeo.errors import import_extra
 from diffeo.tabular.columns.column import Column, Label
-from diffeo.tabular.columns.numbers import Floats, first_bad, to_numbers
+from diffeo.tabular.columns.numbers import first_bad, to_numbers
 from diffeo.tabular.table import shortened
 
 if TYPE_CHECKING:
@@ -46,6 +47,9 @@ def encode_column(series: pd.Series[Any], column: Column, strict: bool = False) 
             codes = _nearest_codes(codes, level_numbers(column))
         elif column.kind == "circular":
             codes = column.low + (codes - column.low) % column.period
+        for atom in column.atoms:
+            # the same value may come in another precision
+            codes[codes == float(np.float32(atom))] = atom
     if strict:
         _check_possible(series, column, codes)
     return codes
@@ -154,7 +158,9 @@ def _moments(values: Floats, column: Column) -> pd.Series[Any]:
     pandas = import_extra("pandas", "tabular")
     code = "M8[us]" if column.kind == "datetime" else "m8[us]"
     holes = np.isnan(values)
-    whole = np.rint(np.where(holes, 0, values) * 1e6).astype(np.int64).view(code)
+    # what dates in nanoseconds can hold, or at most what microseconds can
+    most = 9e9 if "[ns" in column.dtype else 9e12
+    whole = np.rint(np.where(holes, 0, values.clip(-most, most)) * 1e6).astype(np.int64).view(code)
     whole[holes] = "NaT"
     series = pandas.Series(whole, name=column.name)
     if column.dtype == "object" or series.dtype == column.dtype:
@@ -174,7 +180,9 @@ def _typed(series: pd.Series[Any], dtype: str) -> pd.Series[Any]:
     if kind in "iu":
         size = known.numpy_dtype if hasattr(known, "numpy_dtype") else known
         bounds = np.iinfo(size)
-        series = series.astype(np.float64).round().clip(float(bounds.min), float(bounds.max))
+        # the largest int64 is no float64
+        most = min(float(bounds.max), np.nextafter(2.0**63, 0))
+        series = series.astype(np.float64).round().clip(float(bounds.min), most)
     if series.hasnans and kind in "iub":
         nullable = {"i": f"Int{dtype[3:]}", "u": f"UInt{dtype[4:]}", "b": "boolean"}[kind]
         dtype = nullable if isinstance(known, np.dtype) else dtype

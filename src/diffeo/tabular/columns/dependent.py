@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import numpy.typing as npt
 
+from diffeo.arrays import Floats
 from diffeo.tabular.columns.column import Column
 from diffeo.tabular.columns.derived import Derived
 from diffeo.tabular.columns.linear import find_sums
-from diffeo.tabular.columns.numbers import Floats
 
 __all__ = ["find_derived"]
 

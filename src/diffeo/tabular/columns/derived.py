@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from diffeo.arrays import Floats
 from diffeo.tabular.columns.codes import level_numbers
 from diffeo.tabular.columns.column import Column
-from diffeo.tabular.columns.numbers import Floats
 
 __all__ = ["Derived", "as_numbers", "look_up"]
 

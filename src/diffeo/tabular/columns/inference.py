@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from diffeo.arrays import Floats
 from diffeo.errors import DataError, import_extra
 from diffeo.tabular.columns.codes import plain
 from diffeo.tabular.columns.column import Column
 from diffeo.tabular.columns.lattices import EXACT
-from diffeo.tabular.columns.numbers import Floats, family, first_bad, is_number, to_numbers
+from diffeo.tabular.columns.numbers import family, first_bad, is_number, to_numbers
 from diffeo.tabular.columns.numeric import infer_numbers
 from diffeo.tabular.columns.overrides import LEFT_OUT, Override
 

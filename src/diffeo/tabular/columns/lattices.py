@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from diffeo.tabular.columns.numbers import Floats
+from diffeo.arrays import Floats
 
 __all__ = ["EXACT", "Counts", "Lattice", "find_atoms", "find_lattice", "precision"]
 

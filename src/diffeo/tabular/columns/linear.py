@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from diffeo.arrays import Floats
 from diffeo.tabular.columns.column import Column
 from diffeo.tabular.columns.derived import Derived, as_numbers
 from diffeo.tabular.columns.lattices import precision
-from diffeo.tabular.columns.numbers import Floats
 
 __all__ = ["find_sums"]
 

@@ -5,17 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
+from diffeo.arrays import Floats
 from diffeo.errors import DataError, import_extra
 from diffeo.tabular.table import shortened_text
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Floats", "check_finite", "family", "first_bad", "is_number", "seconds", "to_numbers"]
-
-Floats = npt.NDArray[np.float64]
+__all__ = ["check_finite", "family", "first_bad", "is_number", "seconds", "to_numbers"]
 
 # what pandas finds in a column of Python objects, and what that is here
 _INFERRED = {

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from diffeo.arrays import Floats
 from diffeo.tabular.columns.column import Column
 from diffeo.tabular.columns.lattices import EXACT, Counts, Lattice, find_atoms, find_lattice
-from diffeo.tabular.columns.numbers import Floats, first_bad
+from diffeo.tabular.columns.numbers import first_bad
 from diffeo.tabular.columns.overrides import Override
 
 if TYPE_CHECKING:

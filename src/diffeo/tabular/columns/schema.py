@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from diffeo.arrays import Floats
 from diffeo.errors import DataError, DataWarning, import_extra
 from diffeo.tabular.columns.codes import decode_column, encode_column
 from diffeo.tabular.columns.column import Column
@@ -20,7 +21,6 @@ from diffeo.tabular.columns.derived import Derived
 from diffeo.tabular.columns.describing import describe
 from diffeo.tabular.columns.frames import to_frame
 from diffeo.tabular.columns.inference import RefusedError, infer_column
-from diffeo.tabular.columns.numbers import Floats
 from diffeo.tabular.columns.overrides import read_overrides
 from diffeo.tabular.table import shortened
 
