@@ -263,6 +263,7 @@ def test_values_that_make_no_column(values: list[object], message: str) -> None:
         ([1, 2, 3], ("real", 3), r"not understood"),
         ([1, 2, 3], ("ordinal", [1, 1]), r"levels must differ"),
         ([1, 2, 3], 7, r"7 is no kind"),
+        (["a", ["b"], 3], "categorical", r"row 2, column 'c' .* a list; expected a single value"),
     ],
 )
 def test_a_schema_that_contradicts(values: list[object], told: object, message: str) -> None:

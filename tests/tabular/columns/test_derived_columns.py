@@ -32,6 +32,7 @@ def test_constants_of_every_kind() -> None:
         "column 'f' is constant (0.5)",
         "column 'w' is constant ('k')",
     )
+    assert schema.notes[3] == "column 't' is constant ('2020-02-03 00:00:00')"
 
 
 def test_copies_in_other_dtypes() -> None:

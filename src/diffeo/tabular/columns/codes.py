@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from diffeo.arrays import Floats
 from diffeo.errors import import_extra
@@ -15,7 +17,15 @@ from diffeo.tabular.table import shortened
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["decode_column", "encode_column", "level_numbers", "plain", "snap", "wanted_family"]
+__all__ = [
+    "decode_column",
+    "encode_column",
+    "factorized",
+    "level_numbers",
+    "plain",
+    "snap",
+    "wanted_family",
+]
 
 # levels that are numbers are told apart to this relative distance, so that float32 meets float64
 _SAME = 1e-6
@@ -104,9 +114,24 @@ def plain(label: Any) -> Label:
     return label if isinstance(label, (str, bool, int, float)) else str(label)
 
 
-def _label_codes(series: pd.Series[Any], column: Column) -> Floats:
+def factorized(series: pd.Series[Any]) -> tuple[npt.NDArray[np.intp], list[Any]]:
+    """Which label each row holds (-1: none), and the labels in the order of their rows.
+
+    Raises:
+        DataError: a value that cannot be a label, such as a list.
+    """
     pandas = import_extra("pandas", "tabular")
-    where, labels = pandas.factorize(series)
+    try:
+        where, labels = pandas.factorize(series)
+    except TypeError as error:
+        row = next(i for i, value in enumerate(series) if not isinstance(value, Hashable))
+        found = f"a {type(series.iloc[row]).__name__}"
+        raise first_bad(series, row, found, "a single value") from error
+    return where, list(labels)
+
+
+def _label_codes(series: pd.Series[Any], column: Column) -> Floats:
+    where, labels = factorized(series)
     known = {level: code for code, level in enumerate(column.levels)}
     unseen = len(column.levels)
     of_label = [_code(plain(label), known, unseen) for label in labels]

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from diffeo.arrays import Floats
-from diffeo.tabular.columns.codes import level_numbers
+from diffeo.tabular.columns.codes import decode_column, level_numbers, plain
 from diffeo.tabular.columns.column import Column
 
 __all__ = ["Derived", "as_numbers", "look_up"]
@@ -73,8 +73,8 @@ class Derived:
         """The rule in words."""
         name = repr(self.column.name)
         if self.how == "constant":
-            value = self.column.levels[int(self.start)] if self.column.discrete else self.start
-            return f"column {name} is constant ({value!r})"
+            value = decode_column(np.array([self.start]), self.column).iloc[0]
+            return f"column {name} is constant ({plain(value)!r})"
         if self.how == "lookup":
             return f"column {name} is known from {self.of[0]!r}, value by value"
         if self.how == "copy" or (self.weights == (1.0,) and self.start == 0):

@@ -10,7 +10,7 @@ import numpy as np
 
 from diffeo.arrays import Floats
 from diffeo.errors import DataError, import_extra
-from diffeo.tabular.columns.codes import plain
+from diffeo.tabular.columns.codes import factorized, plain
 from diffeo.tabular.columns.column import Column
 from diffeo.tabular.columns.lattices import EXACT
 from diffeo.tabular.columns.numbers import family, first_bad, is_number, to_numbers
@@ -117,14 +117,12 @@ def _labels(series: pd.Series[Any], told: Override | None) -> Column:
 
 def _sorted_labels(series: pd.Series[Any]) -> tuple[Any, ...]:
     """All labels, numbers by size and words by alphabet."""
-    pandas = import_extra("pandas", "tabular")
-    labels = {plain(label) for label in pandas.unique(series.dropna())}
+    labels = {plain(label) for label in factorized(series)[1]}
     return tuple(sorted(labels, key=lambda x: (isinstance(x, str), x)))
 
 
 def _check_levels(series: pd.Series[Any], levels: tuple[Any, ...]) -> None:
-    pandas = import_extra("pandas", "tabular")
-    where, labels = pandas.factorize(series)
+    where, labels = factorized(series)
     known = {*levels, *map(str, levels)}
     for code, label in enumerate(labels):
         if plain(label) not in known and str(plain(label)) not in known:
@@ -163,8 +161,7 @@ def _check_numbers(series: pd.Series[Any], values: np.ndarray[Any, Any]) -> None
 
 def _check_text(series: pd.Series[Any]) -> None:
     """Raise if some cells read as numbers and others do not."""
-    pandas = import_extra("pandas", "tabular")
-    where, labels = pandas.factorize(series)
+    where, labels = factorized(series)
     numbers = np.array([is_number(label) for label in labels])
     if numbers.any() and not numbers.all():
         raise _two_kinds(series, numbers[where] & (where >= 0), ~numbers[where] & (where >= 0))

@@ -177,9 +177,12 @@ def infer_schema(data: Any, schema: Mapping[str, Any] | Schema | None = None) ->
 
     Args:
         data: a table; see ``to_frame``.
-        schema: what is known better about some columns: ``{"age": "integer", "angle":
-            ("circular", 0, 360), "grade": ("ordinal", ["low", "high"])}``; see
-            ``overrides.read_overrides`` for all words. A whole ``Schema`` is kept as it is.
+        schema: what is known better about some columns, as in ``{"age": "integer", "angle":
+            ("circular", 0, 360), "grade": ("ordinal", ["low", "high"])}``. A column is one of
+            ``"real"``, ``"positive"``, ``"integer"``, ``"categorical"``, ``"boolean"``,
+            ``"datetime"``, ``("bounded", low, high)``, ``("circular", start, end)``,
+            ``("categorical", levels)``, ``("ordinal", levels in order)`` and ``"left out"``.
+            A whole ``Schema`` is kept as it is.
 
     Raises:
         DataError: a column of several kinds, one that contradicts ``schema``, or no column left.
@@ -195,7 +198,8 @@ def infer_schema(data: Any, schema: Mapping[str, Any] | Schema | None = None) ->
     @functools.cache
     def distinct_rows() -> int:
         # in a single column, rows that repeat are all that there is to know
-        return int((~frame.duplicated()).sum()) if frame.shape[1] > 1 else len(frame)
+        numbers = frame.select_dtypes("number")
+        return int((~numbers.duplicated()).sum()) if numbers.shape[1] > 1 else len(frame)
 
     typed, left_out = {}, {}
     for name in frame.columns:
