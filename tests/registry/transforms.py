@@ -22,6 +22,12 @@ def _initialized(layer: Any) -> Any:
     return layer
 
 
+def _sums(features: int) -> transforms.LinearResiduals:
+    layer = transforms.LinearResiduals(features)
+    layer.initialize(torch.randn(200, features).cumsum(1) + torch.linspace(1, 2, features))
+    return layer
+
+
 TRANSFORMS: list[Entry] = [
     Entry("Coupling of a user's network", (transforms.Coupling,), own_coupling, contexts=BOTH),
     Entry("ActNorm", (transforms.ActNorm,), lambda d, c: transforms.ActNorm(d), identity=True),
@@ -49,6 +55,17 @@ TRANSFORMS: list[Entry] = [
         "NormalScores of data",
         (transforms.NormalScores,),
         lambda d, c: _initialized(transforms.NormalScores(d)),
+    ),
+    Entry(
+        "LinearResiduals",
+        (transforms.LinearResiduals,),
+        lambda d, c: transforms.LinearResiduals(d),
+        identity=True,
+    ),
+    Entry(
+        "LinearResiduals of data",
+        (transforms.LinearResiduals,),
+        lambda d, c: _sums(d),
     ),
     Entry(
         "Constrain", (transforms.Constrain,), lambda d, c: transforms.Constrain(scalar_supports(d))

@@ -21,6 +21,7 @@ from diffeo.transforms.orthogonal import Cayley, Householder, Rotation
 from diffeo.transforms.permutations import Permutation, Reverse
 from diffeo.transforms.planar import Planar, PlanarStack
 from diffeo.transforms.radial import Radial
+from diffeo.transforms.residuals import LinearResiduals
 from diffeo.transforms.scaling import ActNorm, Standardize
 from diffeo.transforms.simplex import StickBreaking
 from diffeo.transforms.sylvester import Sylvester
@@ -46,6 +47,7 @@ __all__ = [
     "Increments",
     "Inverse",
     "Leapfrog",
+    "LinearResiduals",
     "LowRankPlusDiagonal",
     "MaskedAutoregressive",
     "MatrixExponential",

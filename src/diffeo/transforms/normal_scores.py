@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -14,11 +16,19 @@ from diffeo.univariates.rational_quadratic import bend, unbend
 
 __all__ = ["NormalScores"]
 
+Array = np.ndarray[Any, Any]
+
 FEWEST_BINS = 4
 # knots where the outermost reach in a fresh layer, in standard deviations
 REACH = 3.0
-# rows beyond the outermost knots, whose spread decides the slope of the tail
-TAIL_ROWS = 8
+# the fewest rows in a bin and beyond the outermost knots, whose spread decides the tail's slope
+BIN_ROWS = 4
+# bins before they are joined
+MOST_FIRST_BINS = 512
+# nats, over all rows, that a knot must be worth
+WORTH = 1.0
+# log-ratio of the secants of two bins that counts as a jump of the density
+JUMP = 3.0
 # no bin is steeper or flatter than this against the column's spread
 STEEPEST = 1e4
 
@@ -27,12 +37,13 @@ class NormalScores(Transform):
     """y_i = g_i(x_i): a standard normal x_i becomes the distribution of the data's column i.
 
     Each g_i is a monotone rational-quadratic spline through (Phi^-1(p_k), q_k), with q_k the
-    p_k-quantile of the column and levels p_k whose normal quantiles are evenly spaced. Its slope
-    at a knot is the geometric mean of the secants on both sides; beyond the outermost knots it goes
-    on as a line, whose slope is that of a regression of the rows out there on their normal scores.
-    n rows fill about n^(1/3) bins, ``bins`` at most, so that a small table does not overfit; bins
-    that are not needed continue the upper line. Values that repeat count half below and half above
-    themselves, and a column's density is at most 10,000 times that of a normal of its spread.
+    p_k-quantile of the column. Knots start as close as a few rows, and those that the likelihood
+    does not miss are left out one after another, so that smooth columns get few, and spikes and
+    gaps get theirs. The slope at a knot is the geometric mean of the secants of the rows beside it;
+    beyond the outermost knots the spline goes on as a line, whose slope is that of a regression of
+    the rows out there on their normal scores. Values that repeat count half below and half above
+    themselves, and a bin is at most 10,000 times as dense as a normal of the column's spread. Knots
+    to spare continue the upper line.
 
     The identity before ``initialize``, which acts once, as in Standardize. Ignores context. In
     float32, put a Standardize next to the data.
@@ -64,7 +75,7 @@ class NormalScores(Transform):
     data_dependent = True
     lossless = True
 
-    def __init__(self, features: int, bins: int = 32) -> None:
+    def __init__(self, features: int, bins: int = 64) -> None:
         check_features("NormalScores", features)
         if bins < FEWEST_BINS:
             raise ValueError(f"NormalScores needs at least {FEWEST_BINS} bins, got {bins}")
@@ -110,20 +121,29 @@ class NormalScores(Transform):
 
 def _column_knots(column: Tensor, bins: int) -> Tensor:
     """(3, bins + 1): scores, values and slopes at the knots of one column (rows,)."""
-    rows = len(column)
     spread = column.std(unbiased=False)
     spread = torch.where(spread > 0, spread, torch.ones_like(spread))
-    used = min(bins, max(FEWEST_BINS, round(1.2 * rows ** (1 / 3))))
-    least = min(TAIL_ROWS, rows / 4) / rows
-    reach = -torch.special.ndtri(torch.tensor(least, dtype=torch.float64)).item()
-    scores = torch.linspace(-reach, reach, used + 1, dtype=torch.float64)
     values, levels = _levels(column)
+    scores = _first_scores(len(column))
     data = _interpolate(torch.special.ndtr(scores), levels, values)
-    data = _separated(data, spread * float(scores[1] - scores[0]) / STEEPEST)
+    data = _separated(data, spread * scores.diff().min() / STEEPEST)
+    kept = _merged(scores.numpy(), data.numpy(), len(column), bins)
+    fine, fine_data = scores, data
+    scores, data = scores[kept], data[kept]
+    used = len(kept) - 1
     secants = data.diff() / scores.diff()
-    low = _tail_slope(column, data[0], -1.0, reach, secants[0])
-    high = _tail_slope(column, data[-1], 1.0, reach, secants[-1])
-    inner = (secants[1:] * secants[:-1]).sqrt()
+    low = _tail_slope(column, data[0], -1.0, -float(scores[0]), secants[0])
+    high = _tail_slope(column, data[-1], 1.0, float(scores[-1]), secants[-1])
+    # secants of the rows near a knot, as far as the narrower of its bins
+    near = torch.minimum(scores.diff()[1:], scores.diff()[:-1])
+    left = data[1:-1] - _interpolate(scores[1:-1] - near, fine, fine_data)
+    right = _interpolate(scores[1:-1] + near, fine, fine_data) - data[1:-1]
+    smooth = (left * right).sqrt() / near
+    # where the density jumps, the narrower of two bins gives way: it has the fewer rows
+    share = scores.diff()[1:] / (scores[2:] - scores[:-2])
+    steps = secants.log()
+    edge = torch.lerp(steps[:-1], steps[1:], share).exp()
+    inner = torch.where(steps.diff().abs() > JUMP, edge, smooth)
     slopes = torch.cat([low[None], inner, high[None]])
     further = torch.arange(1, bins - used + 1, dtype=torch.float64)
     return torch.stack(
@@ -133,6 +153,49 @@ def _column_knots(column: Tensor, bins: int) -> Tensor:
             torch.cat([slopes, high.expand(len(further))]),
         ]
     )
+
+
+def _first_scores(rows: int) -> Tensor:
+    """Evenly spaced normal scores, thinned to at least ``BIN_ROWS`` of so many rows in a bin."""
+    least = min(BIN_ROWS, rows / 4) / rows
+    reach = -float(torch.special.ndtri(torch.tensor(least, dtype=torch.float64)))
+    scores = torch.linspace(-reach, reach, MOST_FIRST_BINS + 1, dtype=torch.float64)
+    levels = torch.special.ndtr(scores).tolist()
+    kept, end = [0], levels[-1]
+    for k, level in enumerate(levels):
+        if level - levels[kept[-1]] >= least and end - level >= least:
+            kept.append(k)
+    return scores[[*kept, len(levels) - 1]]
+
+
+def _merged(x: Array, y: Array, rows: int, most: int) -> list[int]:
+    """The knots that stay when neighbouring bins are joined as long as the rows do not object.
+
+    A column whose map is a line in a bin has N log(secant) as its negative log-likelihood there,
+    N being its rows; joining two bins costs what that sum grows by, each step the cheapest one.
+    """
+    kept = list(range(len(x)))
+    weight = rows * np.diff(torch.special.ndtr(torch.from_numpy(x)).numpy())
+
+    def cost(k: int) -> float:
+        """Of removing the inner knot at place k of ``kept``."""
+        a, b, c = kept[k - 1 : k + 2]
+        left, right = weight[a:b].sum(), weight[b:c].sum()
+        joined = np.log((y[c] - y[a]) / (x[c] - x[a]))
+        parts = left * np.log((y[b] - y[a]) / (x[b] - x[a]))
+        parts += right * np.log((y[c] - y[b]) / (x[c] - x[b]))
+        return float((left + right) * joined - parts)
+
+    costs = [math.inf, *(cost(k) for k in range(1, len(kept) - 1)), math.inf]
+    while len(kept) - 1 > FEWEST_BINS:
+        k = int(np.argmin(costs))
+        if len(kept) - 1 <= most and costs[k] > WORTH:
+            break
+        del kept[k], costs[k]
+        for near in (k - 1, k):
+            if 0 < near < len(kept) - 1:
+                costs[near] = cost(near)
+    return kept
 
 
 def _levels(column: Tensor) -> tuple[Tensor, Tensor]:

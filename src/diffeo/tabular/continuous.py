@@ -1,0 +1,249 @@
+"""The default density of a table whose columns are all continuous."""
+
+from __future__ import annotations
+
+import math
+import time
+import warnings
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from diffeo.bases import MultivariateNormal, StandardNormal
+from diffeo.errors import DataWarning
+from diffeo.flow import Flow
+from diffeo.mixture import Mixture
+from diffeo.training.seeds import generator
+from diffeo.training.ties import find_resolutions, warn_of_ties
+from diffeo.transforms import (
+    Inverse,
+    LinearResiduals,
+    MaskedAutoregressive,
+    NormalScores,
+    Permutation,
+    Sequential,
+    Standardize,
+)
+from diffeo.univariates import RationalQuadraticSpline
+
+__all__ = ["Plan", "fit_continuous"]
+
+# knots of a column's own spline: enough for spikes and gaps
+QUANTILE_BINS = 128
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Sizes of the flows and of their training.
+
+    Attributes:
+        members: flows that are averaged.
+        layers: autoregressive spline layers of each.
+        hidden: hidden widths of their networks.
+        bins: bins of their splines.
+        epochs: most passes over the rows, of each.
+        patience: epochs without a better held-out loss after which a member stops.
+        batch_size: rows a step.
+        lr: learning rate at the start.
+        validation: share of the rows that each member holds out, another one each.
+        max_time: seconds after which all training stops, or None.
+    """
+
+    members: int
+    layers: int
+    hidden: tuple[int, ...]
+    bins: int
+    epochs: int
+    patience: int
+    batch_size: int
+    lr: float
+    validation: float
+    max_time: float | None
+
+    @classmethod
+    def of(cls, rows: int) -> Plan:
+        """The default for so many rows; by sizes alone, so that a seed decides the result.
+
+        Small tables get more members of fewer steps: what an average gains there is more than
+        what one flow learns.
+        """
+        return cls(
+            members=8 if rows < 2000 else 5 if rows < 8000 else 3,
+            layers=3,
+            hidden=(128, 128),
+            bins=8,
+            epochs=max(10, min(200, round(MOST_STEPS * BATCH / rows))),
+            patience=20,
+            batch_size=BATCH,
+            lr=3e-3,
+            validation=0.1,
+            max_time=None,
+        )
+
+
+BATCH = 256
+# of each member
+MOST_STEPS = 6000
+
+
+def fit_continuous(
+    x: Tensor,
+    weight: Tensor | None = None,
+    *,
+    plan: Plan,
+    seed: int,
+    names: list[str],
+    progress: bool = False,
+) -> Flow:
+    """A density of continuous columns, float64, fitted to rows ``x`` (n, D).
+
+    Fixed layers set by the data come first: Standardize, LinearResiduals, NormalScores. What they
+    leave is modelled by a Mixture of autoregressive spline flows, trained each on its own part of
+    the rows, and of a normal with a shrunk covariance, that is of a Gaussian copula. Its share is
+    the one that the rows held out by each flow make most likely, so that where flows cannot be
+    learned the copula remains.
+
+    Values that repeat get uniform noise of their column's resolution, with a DataWarning.
+
+    Args:
+        x: float64, finite, no column constant.
+        weight: (n,), positive; only ratios count.
+        plan: sizes.
+        seed: decides weights, splits and noise.
+        names: of the columns, for messages.
+        progress: show a bar for each member.
+
+    Raises:
+        DataError: too few rows, or columns that have no density.
+    """
+    start = time.monotonic()
+    x = _without_ties(x, seed, names)
+    columns = x.shape[1]
+    ends = Sequential(
+        NormalScores(columns, QUANTILE_BINS),
+        LinearResiduals(columns),
+        Standardize(columns),
+    ).double()
+    ends.initialize(x if weight is None else x[_in_proportion(weight)])
+    with torch.no_grad():
+        scores = ends.inverse(x)[0].float()
+    copula = _copula(scores)
+    members: list[Flow] = []
+    gains: list[Tensor] = []
+    for k in range(plan.members):
+        left = None if plan.max_time is None else plan.max_time - (time.monotonic() - start)
+        if left is not None and left <= 0 and members:
+            break
+        member, gain = _member(scores, weight, copula, plan, seed + k, left, progress)
+        members.append(member)
+        gains.append(gain)
+    share = _share(torch.cat(gains))
+    base = Mixture(*members, copula)
+    each = math.log((1 - share) / len(members))
+    with torch.no_grad():
+        base.logits.copy_(torch.tensor([each] * len(members) + [math.log(share)]))
+    flow = Flow(base, ends).double()
+    flow.record = {"data": {"columns": names}, "members": [m.record for m in members]}
+    return flow.eval()
+
+
+def _without_ties(x: Tensor, seed: int, names: list[str]) -> Tensor:
+    steps = find_resolutions(x)
+    if not bool((steps > 0).any()):
+        return x
+    warn_of_ties(steps, names)
+    noise = torch.rand(x.shape, generator=generator(seed, "ties"), dtype=x.dtype)
+    return x + steps * (noise - 0.5)
+
+
+def _in_proportion(weight: Tensor) -> Tensor:
+    """Indices of as many rows, each as often as its weight says."""
+    total = weight.double().cumsum(0)
+    at = (torch.arange(len(weight), dtype=torch.float64) + 0.5) * total[-1] / len(weight)
+    return torch.searchsorted(total, at).clamp(max=len(weight) - 1)
+
+
+def _copula(scores: Tensor) -> Flow:
+    """A normal of the covariance of ``scores``, shrunk."""
+    columns = scores.shape[1]
+    normal = MultivariateNormal(columns, scores.double().mean(0), _shrunk_covariance(scores))
+    return Flow(normal, Permutation(list(range(columns))))
+
+
+def _shrunk_covariance(x: Tensor) -> Tensor:
+    """The covariance mixed with a multiple of the identity, by Ledoit and Wolf's rule (2004)."""
+    x = x.double()
+    x = x - x.mean(0)
+    rows, columns = x.shape
+    covariance = x.t() @ x / rows
+    level = covariance.diagonal().mean()
+    target = level * torch.eye(columns, dtype=x.dtype)
+    distance = (covariance - target).square().sum()
+    # the mean of |x x' - S|^2 over rows, without a matrix for each
+    error = (x.square().sum(1).square().mean() - covariance.square().sum()) / rows
+    share = float((error / distance.clamp(min=1e-300)).clamp(0, 1))
+    return (1 - share) * covariance + share * target
+
+
+def _member(
+    scores: Tensor,
+    weight: Tensor | None,
+    copula: Flow,
+    plan: Plan,
+    seed: int,
+    max_time: float | None,
+    progress: bool,
+) -> tuple[Flow, Tensor]:
+    """A fitted flow, and by how much it beats the copula on each row that it held out."""
+    order = torch.randperm(len(scores), generator=generator(seed, "member"))
+    cut = max(1, round(plan.validation * len(scores)))
+    held_out, fit = order[:cut], order[cut:]
+    flow = _splines(scores.shape[1], plan, seed)
+    with warnings.catch_warnings():
+        # ties were dealt with, in the columns' own units
+        warnings.simplefilter("ignore", DataWarning)
+        flow.fit(
+            scores[fit],
+            sample_weight=None if weight is None else weight[fit],
+            validation=scores[held_out],
+            epochs=plan.epochs,
+            patience=plan.patience,
+            batch_size=plan.batch_size,
+            lr=plan.lr,
+            seed=seed,
+            standardize=False,
+            max_time=max_time,
+            progress=progress,
+        )
+    with torch.no_grad():
+        found = flow.log_prob(scores[held_out]) - copula.log_prob(scores[held_out])
+    return flow, found
+
+
+def _splines(columns: int, plan: Plan, seed: int) -> Flow:
+    """Autoregressive spline layers that start at the identity, each in an order of its own."""
+    draw = generator(seed, "orders")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        layers = [
+            Inverse(
+                MaskedAutoregressive(
+                    columns,
+                    RationalQuadraticSpline(plan.bins),
+                    order=torch.randperm(columns, generator=draw).tolist(),
+                    hidden=plan.hidden,
+                )
+            )
+            for _ in range(plan.layers)
+        ]
+    return Flow(StandardNormal(columns), Sequential(*layers))
+
+
+def _share(gain: Tensor) -> float:
+    """The share s of the copula that maximises sum log(1 - s + s exp(-gain)), by EM."""
+    ratio = torch.exp(-gain.double().clamp(-50, 50))
+    share = 0.5
+    for _ in range(100):
+        share = float((share * ratio / (1 - share + share * ratio)).mean())
+    return min(max(share, 1e-6), 1 - 1e-6)
