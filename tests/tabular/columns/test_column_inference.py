@@ -194,6 +194,11 @@ def test_numbers_as_told(told: object, kind: str, low: float, high: float) -> No
     assert (column.step, column.levels) == (1, ())
 
 
+def test_a_circle_has_no_caps() -> None:
+    column = infer(np.where(ZEROS, 360.0, RNG.uniform(0, 360, ROWS)), ("circular", 0, 360))
+    assert (column.atoms, column.period) == ((), 360)
+
+
 def test_labels_as_told() -> None:
     codes = RNG.integers(1, 4, ROWS)
     assert infer(codes, "categorical").levels == (1, 2, 3)

@@ -139,6 +139,15 @@ def test_contradictions_are_pointed_out_row_by_row() -> None:
     assert not schema.contradictions(frame[["a", "b", "code"]]).any()
 
 
+def test_single_precision_contradicts_nothing() -> None:
+    frame = pd.DataFrame({"a": A, "b": A, "code": CODE % 3, "root": np.sqrt(CODE % 3), "c": B})
+    schema = infer_schema(frame)
+    assert sorted(schema.derived) == ["b", "root"]
+    single = frame.astype({"b": np.float32, "root": np.float32})
+    assert not schema.contradictions(single).any()
+    assert schema.contradictions(frame.assign(root=frame.root + 1e-3)).all()
+
+
 def test_unseen_levels_lead_nowhere() -> None:
     words = np.array(["x", "y", "z"], dtype=object)[CODE % 3]
     schema = infer_schema({"word": words, "n": CODE % 3 * 10.5, "a": A})

@@ -15,6 +15,7 @@ from diffeo.tabular.columns.column import Column
 
 __all__ = ["Derived", "as_numbers", "look_up"]
 
+_SINGLE = 1e-6  # relative rounding of numbers that were in single precision once
 _TERMS = 6  # of a sum that is written out
 
 
@@ -65,8 +66,12 @@ class Derived:
     def breaks(
         self, given: Floats, codes: Floats, columns: Sequence[Column]
     ) -> npt.NDArray[np.bool_]:
-        """Which rows contradict the rule, (rows,); holes do not."""
-        off: npt.NDArray[np.bool_] = np.abs(given - self.values(codes, columns)) > self.tolerance
+        """Which rows contradict the rule, (rows,); holes do not, nor does single precision."""
+        expected = self.values(codes, columns)
+        slack = 0.0 if self.column.discrete or self.column.kind == "datetime" else _SINGLE
+        off: npt.NDArray[np.bool_] = np.abs(given - expected) > (
+            self.tolerance + slack * np.abs(expected)
+        )
         return off
 
     def words(self) -> str:

@@ -52,7 +52,9 @@ def infer_numbers(
     distinct, counts = np.unique(filled, return_counts=True)
     if told is None and wanted == "number" and _few(distinct, counts):
         return _leveled(name, dtype, missing, distinct)
-    atoms = find_atoms(distinct, counts) if wanted == "number" else np.empty(0)
+    # on a circle, and among dates, no value is a mark or a cap
+    plain = wanted == "number" and (told is None or told.kind != "circular")
+    atoms = find_atoms(distinct, counts) if plain else np.empty(0)
     if told is not None:
         _check_told(values, series, told, atoms)
     free = ~np.isin(distinct, atoms)
