@@ -7,7 +7,7 @@ PEERS := .venv-peers
 BUILD := pyproject.toml setup.py $(wildcard src/diffeo/kernels/native/*)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test test-slow test-peers bench bench-quality bench-peers clean
+.PHONY: demo test test-slow test-peers test-browser bench bench-quality bench-peers clean
 
 demo: $(VENV)/demo
 	$(BIN)/python examples/power_plant.py
@@ -16,14 +16,19 @@ test: $(VENV)/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -m "not slow" --ignore tests/peers
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -m "not slow" --ignore tests/peers --ignore tests/browser
 
 test-slow: $(VENV)/dev
-	$(BIN)/pytest -m slow --ignore tests/peers
+	$(BIN)/pytest -m slow --ignore tests/peers --ignore tests/browser
 
 # the same formulae in other libraries, on the same parameters
 test-peers: $(PEERS)/ready
 	JAX_PLATFORMS=cpu $(PEERS)/bin/python -m pytest -W ignore tests/peers
+
+# the report in a headless Chromium, which is installed where it is absent
+test-browser: $(VENV)/browser
+	sh tests/browser/install_chromium.sh
+	OMP_NUM_THREADS=1 $(BIN)/pytest tests/browser
 
 # speed beside other libraries, which live in an environment of their own
 bench: $(PEERS)/ready
@@ -59,6 +64,10 @@ $(VENV)/demo: $(VENV)/torch $(BUILD)
 
 $(VENV)/dev: $(VENV)/torch $(BUILD)
 	$(PIP) --editable '.[all,dev]'
+	touch $@
+
+$(VENV)/browser: $(VENV)/dev
+	$(PIP) 'selenium>=4.20'
 	touch $@
 
 $(PEERS)/ready: $(BUILD)

@@ -64,11 +64,13 @@ def classifier_two_sample_test(
     # a fold holds the same rows of both tables, so that each class is half of it
     fold = np.tile(np.arange(rows) % min(FOLDS, max(rows, 2)), 2)
     right, drops = np.zeros(2 * rows, dtype=bool), []
-    for k in range(fold.max() + 1):
-        test = fold == k
-        trees = _fitted(x[~test], y[~test], discrete, seed)
-        right[test] = trees.predict(x[test]) == y[test]
-        drops.append([_drop(trees, x[test], y[test], j, rng) for j in range(x.shape[1])])
+    # trees this small gain nothing from threads, and wait long for them on a busy machine
+    with import_extra("threadpoolctl", "tabular").threadpool_limits(1):
+        for k in range(fold.max() + 1):
+            test = fold == k
+            trees = _fitted(x[~test], y[~test], discrete, seed)
+            right[test] = trees.predict(x[test]) == y[test]
+            drops.append([_drop(trees, x[test], y[test], j, rng) for j in range(x.shape[1])])
     accuracy = float(right.mean())
     error = float(np.sqrt(max(accuracy * (1 - accuracy), 0.25 / len(right)) / len(right)))
     return TwoSample(accuracy, error, rows, np.mean(drops, axis=0))
