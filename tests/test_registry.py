@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from registry import DENSITIES, SURJECTIONS, TRANSFORMS, Entry, cases
+from registry import DENSITIES, OF_TABLES, SURJECTIONS, TRANSFORMS, Entry, cases
 from torch import nn
 
 import diffeo
@@ -19,6 +19,7 @@ from diffeo.transform import Transform
 from diffeo.univariates import Univariate
 
 REGISTERED = {cls for entry in TRANSFORMS + DENSITIES + SURJECTIONS for cls in entry.covers}
+REGISTERED |= set(OF_TABLES)
 
 
 def _public(module: ModuleType) -> list[type]:

@@ -16,13 +16,14 @@ from registry import (
     splines,
     supports,
     surjections,
+    tables,
     transforms,
     univariates,
     vae,
 )
 from registry.entry import Entry, cases
 
-__all__ = ["DENSITIES", "SURJECTIONS", "TRANSFORMS", "Entry", "cases"]
+__all__ = ["DENSITIES", "OF_TABLES", "SURJECTIONS", "TRANSFORMS", "Entry", "cases"]
 
 TRANSFORMS: list[Entry] = [
     *univariates.TRANSFORMS,
@@ -44,5 +45,7 @@ DENSITIES: list[Entry] = [
     *bases.DENSITIES,
     *surjections.DENSITIES,
     *vae.DENSITIES,
+    *tables.DENSITIES,
 ]
 SURJECTIONS: list[Entry] = surjections.SURJECTIONS
+OF_TABLES = tables.OF_TABLES

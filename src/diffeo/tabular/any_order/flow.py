@@ -18,7 +18,6 @@ from diffeo.tabular.any_order.columns import AngleColumn, ColumnKind, LevelColum
 from diffeo.tabular.any_order.group import ColumnGroup
 from diffeo.tabular.any_order.grouping import grouped
 from diffeo.tabular.any_order.network import AnyOrderNetwork
-from diffeo.tabular.any_order.numbers import Numbers
 from diffeo.training import Objective
 
 __all__ = ["AnyOrderFlow"]
@@ -27,6 +26,8 @@ __all__ = ["AnyOrderFlow"]
 OF_DENSITY = 0.5
 # share of the rows of which columns are hidden, each at a rate of its own
 HIDDEN = 0.3
+# weights of the regression beside the network, beyond which there is none
+MOST_STRAIGHT = 1_000_000
 
 
 class AnyOrderFlow(Model):
@@ -110,25 +111,16 @@ class AnyOrderFlow(Model):
         count = len(self.columns)
         inputs = [g.index.repeat(g.num_features) for g in self._groups()]
         outputs = [g.index.repeat(g.num_params) for g in self._groups()]
-        sources, targets = [], []
-        at_input = at_output = 0
+        start, targets = 0, []
         for group in self._groups():
             size = len(group.positions)
-            if isinstance(group, Numbers):
-                # the score leads the features, the shift the parameters
-                sources.append(torch.arange(at_input, at_input + size))
-                targets.append(torch.arange(at_output, at_output + size))
-            at_input += size * group.num_features
-            at_output += size * group.num_params
-        none = [torch.arange(0)]
-        return AnyOrderNetwork(
-            torch.cat([*inputs, torch.arange(count)]),
-            torch.cat(outputs),
-            (torch.cat(sources or none), torch.cat(targets or none)),
-            count,
-            width,
-            blocks,
-        )
+            targets.append(torch.arange(start, start + size * group.num_straight))
+            start += size * group.num_params
+        seen = torch.cat([*inputs, torch.arange(count)])
+        straight = torch.cat(targets)
+        if len(seen) * len(straight) > MOST_STRAIGHT:
+            straight = straight[:0]
+        return AnyOrderNetwork(seen, torch.cat(outputs), straight, count, width, blocks)
 
     def _groups(self) -> list[ColumnGroup]:
         return list(self.groups)  # type: ignore[arg-type]
@@ -152,16 +144,18 @@ class AnyOrderFlow(Model):
             for g, part in zip(self._groups(), out.split(sizes), strict=True)
         ]
 
-    def _without_holes(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _without_holes(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """x (D, rows) with its holes filled by what does no harm; what was there, what was not
-        possible."""
+        possible, what other columns can be told by."""
         there = ~x.isnan()
-        inside = torch.empty_like(there)
+        inside, known = torch.empty_like(there), torch.empty_like(there)
         harmless = torch.empty_like(x)
         for g in self._groups():
             inside[g.index] = g.contains(x[g.index])
+            known[g.index] = g.known(x[g.index])
             harmless[g.index] = g.harmless(x[g.index])
-        return torch.where(there & inside, x, harmless), there, there & ~inside
+        inside &= there
+        return torch.where(inside, x, harmless), there, there & ~inside, inside & known
 
     def conditionals(self, x: Tensor, rank: Tensor, seen: Tensor | None = None) -> Tensor:
         """log p(x_i | columns seen before i), (D, rows); 0 in holes, -inf for impossible values.
@@ -171,8 +165,8 @@ class AnyOrderFlow(Model):
             rank: (D,), place 1..D of each column in the order.
             seen: (D, rows), which columns those after them see; by default all that are there.
         """
-        x, there, impossible = self._without_holes(x)
-        visible = there & ~impossible if seen is None else seen & there & ~impossible
+        x, there, impossible, known = self._without_holes(x)
+        visible = known if seen is None else seen & known
         log_prob = torch.empty_like(x)
         for group, params in zip(self._groups(), self._params(x, visible, rank), strict=True):
             log_prob[group.index] = group.log_prob(x[group.index], params)
@@ -202,8 +196,10 @@ class AnyOrderFlow(Model):
     def _log_prob(self, x: Tensor, context: Tensor | None) -> Tensor:
         rows = x.reshape(-1, x.shape[-1]).t()
         each = torch.stack([self.conditionals(rows, rank).sum(0) for rank in self.ranks])
-        total = torch.logsumexp(each, 0) - math.log(len(self.ranks))
-        return total.reshape(x.shape[:-1])
+        # -inf is so in every order, and would make the gradient NaN
+        possible = each[0] > -math.inf
+        total = torch.logsumexp(torch.where(possible, each, 0.0), 0) - math.log(len(self.ranks))
+        return torch.where(possible, total, -math.inf).reshape(x.shape[:-1])
 
     def loss(self, x: Tensor, weight: Tensor | None = None) -> Tensor:
         """The mean of -log p(x) in one order that is drawn, with columns hidden at random.
@@ -239,10 +235,12 @@ class AnyOrderFlow(Model):
 
     def _rsample(self, draw: Draw) -> Tensor:
         rows = math.prod(draw.batch)
-        chosen = torch.randint(len(self.ranks), (rows,), generator=draw.generator)
+        chosen = torch.randint(
+            len(self.ranks), (rows,), generator=draw.generator, device=self.like.device
+        )
         x = self.like.new_full((len(self.columns), rows), math.nan)
         for k, rank in enumerate(self.ranks):
-            of_k = (chosen == k).nonzero()[:, 0].to(x.device)
+            of_k = (chosen == k).nonzero()[:, 0]
             x[:, of_k] = self._filled(x[:, of_k], rank, draw.generator, lambda _: rank)[0]  # noqa: B023
         return x.t().reshape(*draw.batch, len(self.columns))
 
@@ -291,8 +289,8 @@ class AnyOrderFlow(Model):
             if not len(holes):
                 continue
             g, i = place[column]
-            rows, there, impossible = self._without_holes(x[:, holes])
-            params = self._params(rows, there & ~impossible, rank_for(column))[g]
+            rows, _, _, known = self._without_holes(x[:, holes])
+            params = self._params(rows, known, rank_for(column))[g]
             # of all columns of the group: simpler than taking its buffers apart
             drawn = groups[g].sample(params, generator)
             x[column, holes] = drawn[i]
@@ -306,5 +304,7 @@ def _support(column: ColumnKind) -> Support:
     if isinstance(column, AngleColumn):
         return Circle()
     if isinstance(column, NumberColumn) and column.step == 1 and not column.atoms:
-        return Integers()
+        low, high = (round(b) if math.isfinite(b) else None for b in (column.low, column.high))
+        # a support has no upper bound alone
+        return Integers(low, high if low is not None else None)
     return Real()

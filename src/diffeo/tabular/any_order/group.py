@@ -24,10 +24,12 @@ class ColumnGroup(nn.Module, ABC):
         positions: as given.
         num_features: what the network sees of one value.
         num_params: parameters of one conditional distribution.
+        num_straight: how many of them, the first ones, a linear regression may also move.
     """
 
     num_features: int
     num_params: int
+    num_straight: int = 0
     index: Tensor
 
     def __init__(self, positions: Sequence[int]) -> None:
@@ -53,6 +55,10 @@ class ColumnGroup(nn.Module, ABC):
     def harmless(self, x: Tensor) -> Tensor:
         """Possible values in the shape of x (columns, rows), to stand in its holes."""
         return torch.zeros_like(x)
+
+    def known(self, x: Tensor) -> Tensor:
+        """Whether other columns can be told by each of (columns, rows), as training had it."""
+        return torch.ones_like(x, dtype=torch.bool)
 
     @abstractmethod
     def contains(self, x: Tensor) -> Tensor:

@@ -35,9 +35,9 @@ class Levels(ColumnGroup):
     def __init__(self, positions: Sequence[int], columns: Sequence[LevelColumn]) -> None:
         super().__init__(positions)
         self.count = columns[0].count
-        self.num_params = self.count
-        # the last of the known codes follows from the others
-        self.num_features = self.count
+        self.num_params = self.num_straight = self.count
+        # the first of the codes follows from the others
+        self.num_features = self.count - 1
         closed = torch.tensor([[not column.closed] for column in columns])
         self.register_buffer("open", closed, persistent=False)
         self.register_buffer("log_frequency", torch.zeros(self.count, len(columns), 1))
@@ -55,8 +55,7 @@ class Levels(ColumnGroup):
         return torch.arange(self.count, device=like.device).to(like.dtype)[:, None, None]
 
     def features(self, x: Tensor) -> Tensor:
-        codes = torch.arange(1, self.count + 1, device=x.device).to(x.dtype)[:, None, None]
-        return (x == codes).to(x.dtype)
+        return (x == self._codes(x)[1:]).to(x.dtype)
 
     def _log_probs(self, params: Tensor) -> Tensor:
         """(count, columns, rows) of the known codes, were there no others."""
@@ -71,6 +70,10 @@ class Levels(ColumnGroup):
     def sample(self, params: Tensor, generator: torch.Generator | None) -> Tensor:
         # the unseen has no value that could be drawn
         return choose(self._log_probs(params), generator).to(params.dtype)
+
+    def known(self, x: Tensor) -> Tensor:
+        # weights of the unseen would never have been trained
+        return x < self.count
 
     def contains(self, x: Tensor) -> Tensor:
         top = torch.where(self.open, self.count, self.count - 1)

@@ -20,8 +20,7 @@ class AnyOrderNetwork(nn.Module):
     Args:
         inputs: the column of each input.
         outputs: the column of each output.
-        straight: pairs (inputs, outputs) of indices: these inputs also enter these outputs
-            linearly, as in a regression.
+        straight: indices of the outputs that all inputs also enter linearly, as in a regression.
         columns: number of columns D.
         width: units of each hidden layer.
         blocks: residual blocks of two layers.
@@ -35,14 +34,13 @@ class AnyOrderNetwork(nn.Module):
     inner: Tensor
     inputs: Tensor
     outputs: Tensor
-    sources: Tensor
-    targets: Tensor
+    straight: Tensor
 
     def __init__(
         self,
         inputs: Tensor,
         outputs: Tensor,
-        straight: tuple[Tensor, Tensor],
+        straight: Tensor,
         columns: int,
         width: int,
         blocks: int,
@@ -54,8 +52,7 @@ class AnyOrderNetwork(nn.Module):
             "inner": degrees[:, None] >= degrees,
             "inputs": inputs,
             "outputs": outputs,
-            "sources": straight[0],
-            "targets": straight[1],
+            "straight": straight,
         }
         for name, tensor in fixed.items():
             self.register_buffer(name, tensor, persistent=False)
@@ -64,7 +61,7 @@ class AnyOrderNetwork(nn.Module):
         self.output = nn.Linear(width, len(outputs))
         nn.init.zeros_(self.output.weight)
         nn.init.zeros_(self.output.bias)
-        self.regression = nn.Parameter(torch.zeros(len(straight[1]), len(straight[0])))
+        self.regression = nn.Parameter(torch.zeros(len(straight), len(inputs)))
 
     def forward(self, x: Tensor, rank: Tensor) -> Tensor:
         """(rows, inputs) and each column's place 1..D in the order, (D,) -> (rows, outputs)."""
@@ -75,12 +72,10 @@ class AnyOrderNetwork(nn.Module):
             h = block(h, self.inner)
         seen = self.output.weight * (after[:, None] > self.degrees)
         out = feature_major_linear(F.silu(h), seen, self.output.bias)
-        if not len(self.targets):
+        if not len(self.straight):
             return out
-        allowed = after[self.targets, None] > before[self.sources]
-        return out.index_add(
-            1, self.targets, F.linear(x[:, self.sources], self.regression * allowed)
-        )
+        weight = self.regression * (after[self.straight, None] > before)
+        return out.index_add(1, self.straight, F.linear(x, weight))
 
 
 class _Block(nn.Module):

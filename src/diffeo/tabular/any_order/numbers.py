@@ -66,6 +66,7 @@ class Numbers(ColumnGroup):
         self.choices = most + 1 if most else 0  # atoms, and the rest
         self.num_features = 1 + len(BENDS) + most
         self.num_params = 2 + 3 * components + self.choices
+        self.num_straight = 1  # the shift
         self.scores = Scores(len(columns), knots)
         self._buffer("step", [column.step for column in columns])
         self._buffer("low", [column.low for column in columns])
@@ -101,16 +102,17 @@ class Numbers(ColumnGroup):
         return self.scores.x[self.scores.knots // 2].expand_as(x)
 
     def _is_atom(self, x: Tensor) -> Tensor:
-        return x == self.atoms
+        # buffers have been float32
+        return x.float() == self.atoms.float()
 
     def contains(self, x: Tensor) -> Tensor:
-        inside = x.isfinite()
-        if not self.lattice:
-            return inside
+        return self._is_atom(x).any(0) | self._on_lattice(x) if self.lattice else x.isfinite()
+
+    def _on_lattice(self, x: Tensor) -> Tensor:
         steps = x / self.step
         near = (steps - steps.round()).abs() < 1e-3 * steps.abs().clamp(min=1.0).sqrt()
         in_bounds = (x >= self.low - self.step / 4) & (x <= self.high + self.step / 4)
-        return self._is_atom(x).any(0) | (inside & near & in_bounds)
+        return x.isfinite() & near & in_bounds
 
     # -- network ---------------------------------------------------------------------------------
 
@@ -142,7 +144,11 @@ class Numbers(ColumnGroup):
         choice = self._choice(params)
         atom = self._is_atom(x)
         at = torch.where(atom, choice[:-1], 0.0).sum(0)
-        return torch.where(atom.any(0), at, choice[-1] + body)
+        rest = choice[-1] + body
+        if self.lattice:
+            # the rest, too, has mass in the cell of an atom that is one of its points
+            at = torch.where(self._on_lattice(x), torch.logaddexp(at, rest), at)
+        return torch.where(atom.any(0), at, rest)
 
     def _log_density(self, x: Tensor, params: Tensor) -> Tensor:
         location, log_scale, log_weight = self._units(params)
