@@ -27,8 +27,8 @@ class Capacity:
     members: int = 8
     components: int = 5
     hidden: tuple[int, ...] = (128, 128)
-    dropout: float = 0.1
-    lr: float = 2e-3
+    dropout: float = 0.0
+    lr: float = 3e-3
     weight_decay: float = 1e-2
     batch_size: int = 64
     steps: int = 1500
@@ -41,5 +41,5 @@ class Capacity:
 
     @staticmethod
     def steps_for(rows: int) -> int:
-        """1500 for a thousand rows or fewer, then growing with the square root up to 4000."""
-        return int(min(1500 * math.sqrt(max(rows / 1000, 1)), 4000))
+        """1500 for ten thousand rows or fewer, then growing with the square root up to 6000."""
+        return int(min(1500 * math.sqrt(max(rows / 10_000, 1)), 6000))

@@ -11,16 +11,17 @@ from torch import Tensor, nn
 
 from diffeo.errors import TrainingError
 from diffeo.tabular.regression.capacity import Capacity
-from diffeo.tabular.regression.ensemble import LogisticEnsemble
+from diffeo.tabular.regression.ensemble import KINDS, LogisticEnsemble
 from diffeo.training.seeds import generator, seeded
 
 __all__ = ["Rows", "cross_fit"]
 
 CLIP = 5.0
 WARM_UP = 50
-EVALUATIONS = 100
+EVALUATIONS = 60
 # rows a member is judged by at most
 HELD_OUT = 2048
+EM_STEPS = 200
 
 
 @dataclass(frozen=True)
@@ -32,10 +33,14 @@ class Rows:
     weight: Tensor
     step: float
 
+    def log_prob(self, ensemble: LogisticEnsemble, index: Tensor) -> Tensor:
+        """Of each member on its rows ``index`` (members, count), the same shape."""
+        log_prob: Tensor = ensemble(self.x[index]).log_prob(self.y[index], self.step)
+        return log_prob
+
     def loss(self, ensemble: LogisticEnsemble, index: Tensor) -> Tensor:
-        """Mean negative log-likelihood of each member on its rows ``index`` (members, count)."""
-        log_prob = ensemble(self.x[index]).log_prob(self.y[index], self.step)
-        weight = self.weight[index]
+        """Mean negative log-likelihood of each member on its rows."""
+        log_prob, weight = self.log_prob(ensemble, index), self.weight[index]
         # rows of weight 0 only would give 0 / 0
         return -(weight * log_prob).sum(1) / weight.sum(1).clamp(min=1e-12)
 
@@ -67,8 +72,11 @@ class _Best:
             parameter.copy_(kept)
 
 
-def cross_fit(ensemble: LogisticEnsemble, rows: Rows, capacity: Capacity, seed: int) -> Tensor:
+def cross_fit(ensemble: LogisticEnsemble, rows: Rows, capacity: Capacity, seed: int) -> float:
     """Train every member on all but its own fold, and keep its best weights on that fold.
+
+    Members of the two kinds that share a fold are compared on it: the shares of the kinds are
+    those with which their mixture has the largest likelihood on the held-out rows.
 
     Args:
         ensemble: is trained in place.
@@ -77,10 +85,13 @@ def cross_fit(ensemble: LogisticEnsemble, rows: Rows, capacity: Capacity, seed: 
         seed: of folds, batches and dropout.
 
     Returns:
-        The held-out loss of each member (members,), in nats a row, y as it is given.
+        The held-out log-likelihood of that mixture, in nats a row, y as it is given.
 
     Raises:
-        TrainingError: no finite loss was ever met.
+        TrainingError: the loss is not finite.
+
+    Reference: "Using Stacking to Average Bayesian Predictive Distributions", Yao, Vehtari, Simpson,
+    Gelman, 2018, Bayesian Analysis 13(3), arXiv:1704.02030.
     """
     draw = generator(seed, "cross_fit")
     kept, held = _folds(len(rows.y), capacity.members, draw)
@@ -89,16 +100,40 @@ def cross_fit(ensemble: LogisticEnsemble, rows: Rows, capacity: Capacity, seed: 
     best.restore()
     ensemble.eval()
     if not bool(best.loss.isfinite().all()):
-        raise TrainingError("the loss is never finite: look for extreme values in X and y")
-    return best.loss
+        raise TrainingError("the loss is not finite: look for extreme values in X and y")
+    return _stack(ensemble, rows, held)
+
+
+@torch.no_grad()
+def _stack(ensemble: LogisticEnsemble, rows: Rows, held: Tensor) -> float:
+    """Give each kind of members its share; the held-out log-likelihood of their mixture."""
+    members = len(held)
+    log_prob, weight = rows.log_prob(ensemble, held), rows.weight[held]
+    if members < KINDS:
+        return float((weight * log_prob).sum() / weight.sum())
+    # a member without a pair is not compared
+    pairs = log_prob[: members // KINDS * KINDS].unflatten(0, (-1, KINDS)).double()
+    weight = weight[: len(pairs) * KINDS : KINDS].double()
+    share = torch.full((KINDS,), 1 / KINDS, dtype=torch.float64)
+    for _ in range(EM_STEPS):
+        posterior = torch.softmax(pairs + share.log()[:, None], 1)
+        share = (weight[:, None] * posterior).sum((0, 2)) / weight.sum()
+        share = share.clamp(min=1e-6)
+    kind = torch.arange(members) % KINDS
+    ensemble.log_share.copy_(torch.log(share / kind.bincount())[kind].log_softmax(0))
+    mixed = torch.logsumexp(pairs + share.log()[:, None], 1)
+    return float((weight * mixed).sum() / weight.sum())
 
 
 def _folds(rows: int, members: int, draw: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Rows to train on and rows held out, (members, count) each, by a random partition."""
+    """Rows to train on and rows held out, (members, count) each, by a random partition.
+
+    As many folds as members, of which each pair of members shares one.
+    """
     count = min(members, rows)
-    parts = torch.randperm(rows, generator=draw).tensor_split(count)
-    rest = [torch.cat([*parts[:k], *parts[k + 1 :]]) for k in range(count)]
-    order = [k % count for k in range(members)]
+    parts = torch.randperm(rows, generator=draw).tensor_split(max(count, 2))
+    rest = [torch.cat([*parts[:k], *parts[k + 1 :]]) for k in range(len(parts))]
+    order = [k // KINDS % count for k in range(members)]
     # parts differ by one row at most
     return _even([rest[k] for k in order]), _even([parts[k] for k in order])[:, :HELD_OUT]
 

@@ -34,15 +34,18 @@ class Logistics:
         """The same in float64."""
         return Logistics(self.log_weight.double(), self.location.double(), self.log_scale.double())
 
-    def merged(self) -> Logistics:
-        """(members, ..., units) as one mixture of all, of equal weights: (..., members * units)."""
-        members = len(self.log_weight)
+    def merged(self, log_share: Tensor) -> Logistics:
+        """Members (members, ..., units) as one mixture (..., members * units).
+
+        Args:
+            log_share: logs of the members' weights (members,), whose exponentials sum to 1.
+        """
 
         def flat(t: Tensor) -> Tensor:
             return t.movedim(0, -2).flatten(-2)
 
-        log_weight = flat(self.log_weight) - math.log(members)
-        return Logistics(log_weight, flat(self.location), flat(self.log_scale))
+        share = log_share.reshape(-1, *(1,) * (self.log_weight.ndim - 1))
+        return Logistics(flat(self.log_weight + share), flat(self.location), flat(self.log_scale))
 
     def repeated(self, count: int) -> Logistics:
         """(count, ..., units), without a copy."""

@@ -49,12 +49,12 @@ class Target:
         self.origin = float(y.min())
         inputs = self._inputs(x)
         self.ensemble = LogisticEnsemble(x.shape[1], capacity, seed)
-        self.ensemble.encoding.initialize(inputs)
+        self.ensemble.initialize(inputs)
         shares = torch.from_numpy(weight / weight.mean()).float()
         outputs = torch.from_numpy((y - self.location) / self.scale).float()
         rows = Rows(inputs, outputs, shares, self.step / self.scale)
-        loss = cross_fit(self.ensemble, rows, capacity, seed)
-        self.held_out = -float(loss.mean()) - float(np.log(self.scale))
+        held_out = cross_fit(self.ensemble, rows, capacity, seed)
+        self.held_out = held_out - float(np.log(self.scale))
 
     def _inputs(self, x: Array) -> Tensor:
         return torch.from_numpy((x - self.mean_x) * self.rate_x).float()
@@ -68,7 +68,7 @@ class Target:
         parts = []
         for start in range(0, len(x), rows):
             at = slice(start, start + rows)
-            mixture = self.ensemble(self._inputs(x[at])[None]).merged().double()
+            mixture = self.ensemble.mixture(self._inputs(x[at])).double()
             parts.append(function(mixture, at))
         result: Array = torch.cat(parts, -1).numpy()
         return result
