@@ -116,7 +116,7 @@ def listed(names: Iterable[Any], most: int = 5) -> str:
     if len(all_of_them) > most:
         head, last = all_of_them[:most], f"{len(all_of_them) - most:,} more"
     else:
-        head, last = all_of_them[:-1], all_of_them[-1]
+        head, last = all_of_them[:-1], "".join(all_of_them[-1:])
     return f"{', '.join(head)} and {last}" if head else last
 
 

@@ -47,6 +47,14 @@ def test_labels_and_holes():
     assert found.importance.argmax() == 1
 
 
+def test_columns_of_nothing_but_holes_are_taken():
+    first = np.stack([np.full(100, np.nan), np.full(100, np.nan), np.arange(100.0)], axis=1)
+    second = first.copy()
+    second[0, 0] = 1.0
+    found = classifier_two_sample_test(first, second, np.array([False, True, False]), seed=0)
+    assert found.accuracy < 0.6
+
+
 def test_many_rows_are_thinned_and_the_seed_decides():
     first, second = (RNG(seed).normal(size=(900, 1)) for seed in (1, 2))
     runs = [

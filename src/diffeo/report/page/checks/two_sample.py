@@ -59,7 +59,7 @@ def classifier_two_sample_test(
     rng = np.random.default_rng(seed)
     rows = min(len(first), len(second), most)
     both = [table[rng.permutation(len(table))[:rows]] for table in (first, second)]
-    x = _few_codes(np.concatenate(both), discrete)
+    x = _for_trees(np.concatenate(both), discrete)
     y = np.repeat([0, 1], rows)
     # a fold holds the same rows of both tables, so that each class is half of it
     fold = np.tile(np.arange(rows) % min(FOLDS, max(rows, 2)), 2)
@@ -76,10 +76,18 @@ def classifier_two_sample_test(
     return TwoSample(accuracy, error, rows, np.mean(drops, axis=0))
 
 
-def _few_codes(x: Array, discrete: Array) -> Array:
-    """Rare labels beyond what the trees can hold share one code."""
+def _for_trees(x: Array, discrete: Array) -> Array:
+    """Rare labels beyond what the trees can hold share a code; holes have a value of their own.
+
+    (The trees know NaN, but fail on a column that has nothing else in a fold.)
+    """
     x = x.copy()
-    x[:, discrete] = np.minimum(x[:, discrete], MOST_CODES - 1)
+    x[:, discrete] = np.minimum(x[:, discrete], MOST_CODES - 2)
+    for j in range(x.shape[1]):
+        hole = np.isnan(x[:, j])
+        seen = x[~hole, j]
+        below = 2 * seen.min() - seen.max() - 1 if len(seen) else 0.0
+        x[hole, j] = MOST_CODES - 1 if discrete[j] else below
     return x
 
 
