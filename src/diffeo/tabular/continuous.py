@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 import warnings
 from dataclasses import dataclass
@@ -11,9 +10,10 @@ import torch
 from torch import Tensor
 
 from diffeo.bases import MultivariateNormal, StandardNormal
-from diffeo.errors import DataWarning
+from diffeo.errors import DataError, DataWarning
 from diffeo.flow import Flow
 from diffeo.mixture import Mixture
+from diffeo.training.data import check_columns
 from diffeo.training.seeds import generator
 from diffeo.training.ties import find_resolutions, warn_of_ties
 from diffeo.transforms import (
@@ -31,6 +31,7 @@ __all__ = ["Plan", "fit_continuous"]
 
 # knots of a column's own spline: enough for spikes and gaps
 QUANTILE_BINS = 128
+FEWEST_ROWS = 5
 
 
 @dataclass(frozen=True)
@@ -116,8 +117,13 @@ def fit_continuous(
 
     Raises:
         DataError: too few rows, or columns that have no density.
+
+    Warns:
+        DataWarning: values that repeat, or rows too few to train a flow.
     """
     start = time.monotonic()
+    check_columns(x, names)
+    wanted = _members_for(x, plan)
     x = _without_ties(x, seed, names)
     columns = x.shape[1]
     ends = Sequential(
@@ -125,27 +131,53 @@ def fit_continuous(
         LinearResiduals(columns),
         Standardize(columns),
     ).double()
-    ends.initialize(x if weight is None else x[_in_proportion(weight)])
+    drawn = slice(None) if weight is None else _in_proportion(weight)
+    ends.initialize(x[drawn])
     with torch.no_grad():
         scores = ends.inverse(x)[0].float()
-    copula = _copula(scores)
+    copula = _copula(scores[drawn])
     members: list[Flow] = []
     gains: list[Tensor] = []
-    for k in range(plan.members):
+    for k in range(wanted):
         left = None if plan.max_time is None else plan.max_time - (time.monotonic() - start)
         if left is not None and left <= 0 and members:
             break
         member, gain = _member(scores, weight, copula, plan, seed + k, left, progress)
         members.append(member)
         gains.append(gain)
-    share = _share(torch.cat(gains))
     base = Mixture(*members, copula)
-    each = math.log((1 - share) / len(members))
-    with torch.no_grad():
-        base.logits.copy_(torch.tensor([each] * len(members) + [math.log(share)]))
+    if members:
+        share = _share(torch.cat(gains))
+        weights = torch.tensor([(1 - share) / len(members)] * len(members) + [share])
+        with torch.no_grad():
+            base.logits.copy_(weights.log())
     flow = Flow(base, ends).double()
     flow.record = {"data": {"columns": names}, "members": [m.record for m in members]}
     return flow.eval()
+
+
+def _members_for(x: Tensor, plan: Plan) -> int:
+    """How many flows so few rows can feed.
+
+    Raises:
+        DataError: rows that do not even make a normal.
+    """
+    rows, columns = x.shape
+    if rows < FEWEST_ROWS:
+        raise DataError(
+            f"{rows} rows (n_samples={rows}) are too few for a density; "
+            f"it needs at least {FEWEST_ROWS}"
+        )
+    # what a fit takes, of the rows that a member does not hold out
+    if rows - max(1, round(plan.validation * rows)) >= max(10, 2 * columns):
+        return plan.members
+    warnings.warn(
+        f"{rows} rows are too few to train a flow of {columns} columns; "
+        f"the density is a Gaussian copula alone",
+        DataWarning,
+        stacklevel=4,
+    )
+    return 0
 
 
 def _without_ties(x: Tensor, seed: int, names: list[str]) -> Tensor:
@@ -199,6 +231,8 @@ def _member(
     order = torch.randperm(len(scores), generator=generator(seed, "member"))
     cut = max(1, round(plan.validation * len(scores)))
     held_out, fit = order[:cut], order[cut:]
+    if weight is not None:
+        held_out = held_out[_in_proportion(weight[held_out])]
     flow = _splines(scores.shape[1], plan, seed)
     with warnings.catch_warnings():
         # ties were dealt with, in the columns' own units
