@@ -15,7 +15,7 @@ __all__ = ["ClosestRecord", "closest_record"]
 MOST_QUERIES = 2000
 MOST_TRAINING = 20_000
 # codes with a coordinate of their own; rarer ones all differ from these and equal each other
-MOST_CODES = 64
+MOST_CODES = 32
 
 
 @dataclass(frozen=True)
@@ -73,16 +73,23 @@ def closest_record(
     rng = np.random.default_rng(seed)
     some = _subsample(training, MOST_TRAINING, rng)
     scale = _scale(training)
+    labels = _labels(training, samples, held_out)
     nearest = import_extra("sklearn.neighbors", "tabular").NearestNeighbors(n_neighbors=1)
-    nearest.fit(_coordinates(some, discrete, scale))
+    nearest.fit(_coordinates(some, discrete, scale, labels))
     near, natural = (
-        nearest.kneighbors(_coordinates(_subsample(x, MOST_QUERIES, rng), discrete, scale))[0][:, 0]
+        nearest.kneighbors(_coordinates(_subsample(x, MOST_QUERIES, rng), discrete, scale, labels))
         for x in (samples, held_out)
     )
     known = set(_rows(training))
     copies, natural_copies = (sum(row in known for row in _rows(x)) for x in (samples, held_out))
     return ClosestRecord(
-        near, natural, copies, len(samples), natural_copies, len(held_out), len(some)
+        near[0][:, 0],
+        natural[0][:, 0],
+        copies,
+        len(samples),
+        natural_copies,
+        len(held_out),
+        len(some),
     )
 
 
@@ -99,7 +106,13 @@ def _scale(training: Array) -> tuple[Array, Array]:
     return mean, np.where(square > 0, np.sqrt(square), 1.0)
 
 
-def _coordinates(x: Array, discrete: Array, scale: tuple[Array, Array]) -> Array:
+def _labels(*tables: Array) -> Array:
+    """How many codes of each column have a coordinate."""
+    highest = [np.where(np.isnan(x), -1, x).max(axis=0, initial=-1) for x in tables]
+    return np.clip(np.max(highest, axis=0), -1, MOST_CODES).astype(np.int64) + 1
+
+
+def _coordinates(x: Array, discrete: Array, scale: tuple[Array, Array], labels: Array) -> Array:
     mean, deviation = scale
     parts = []
     for j in range(x.shape[1]):
@@ -107,7 +120,7 @@ def _coordinates(x: Array, discrete: Array, scale: tuple[Array, Array]) -> Array
         if discrete[j]:
             # two labels, or a label and a hole, differ in two coordinates
             codes = np.where(hole, -1, np.minimum(x[:, j], MOST_CODES))
-            parts.append((codes[:, None] == np.arange(-1, MOST_CODES + 1)) / np.sqrt(2))
+            parts.append((codes[:, None] == np.arange(-1, labels[j])) / np.sqrt(2))
         else:
             value = np.where(hole, 0, (x[:, j] - mean[j]) / deviation[j])
             parts.append(np.stack([value, hole], axis=1))
