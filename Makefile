@@ -45,6 +45,7 @@ bench-quality: $(VENV)/dev
 	$(BIN)/python benchmarks/vae.py --missing
 	$(BIN)/python benchmarks/power_plant.py
 	$(BIN)/python benchmarks/conditional.py
+	$(BIN)/python benchmarks/regression.py
 	$(BIN)/python benchmarks/import_time.py
 
 # the other tables beside other libraries

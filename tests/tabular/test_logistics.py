@@ -61,6 +61,14 @@ def test_quantiles_invert_the_distribution_function():
     torch.testing.assert_close(_cdf(y), p, rtol=1e-10, atol=1e-15)
 
 
+@pytest.mark.parametrize("step", [0.3, 1.0, 6.0])
+def test_the_rounded_mean_is_that_of_the_lattice(step):
+    points = 0.1 + step * torch.arange(-300, 301, dtype=torch.float64)
+    mass = _cdf(points + step / 2) - _cdf(points - step / 2)
+    mean = MIXTURE.rounded_mean(0.1, step)
+    assert float(mean) == pytest.approx(float((mass * points).sum()), abs=1e-6 * step)
+
+
 def test_samples_follow_the_distribution_function():
     y = MIXTURE.sample(200_000, torch.Generator().manual_seed(0))
     empirical = (y.sort().values[:, None] <= torch.tensor([-3.0, 0.0, 2.0, 4.0])).double().mean(0)
@@ -77,4 +85,6 @@ def test_merged_members_average_their_densities():
     )
     y = torch.tensor(0.3, dtype=torch.float64)
     average = members.log_prob(y.expand(2)).exp().mean()
-    assert float(members.merged(torch.tensor([0.5, 0.5]).log().double()).log_prob(y).exp()) == pytest.approx(float(average))
+    assert float(
+        members.merged(torch.tensor([0.5, 0.5]).log().double()).log_prob(y).exp()
+    ) == pytest.approx(float(average))

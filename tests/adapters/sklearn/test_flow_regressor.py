@@ -24,7 +24,10 @@ from diffeo.adapters.sklearn import FlowRegressor
 SMALL = {"members": 2, "hidden": (32,), "steps": 60, "random_state": 0}
 
 # checks of scikit-learn that do not apply, and why
+WITHOUT_Y = "calls score_samples(X), but the density of y given X needs y"
 NOT_APPLICABLE = {
+    "check_methods_sample_order_invariance": WITHOUT_Y,
+    "check_methods_subset_invariance": WITHOUT_Y,
     "check_sample_weight_equivalence_on_dense_data": (
         "folds and batches are drawn over rows, so a row of weight 2 is not two rows"
     ),
@@ -99,6 +102,17 @@ def test_samples_have_the_quantiles(fitted):
     np.testing.assert_array_equal(draws, fitted.sample(x, 20_000, random_state=0))
 
 
+def test_a_row_does_not_depend_on_the_others(fitted):
+    x, y = _noisy(200, 3)
+    some = np.random.default_rng(0).permutation(200)[:30]
+    close = {"rtol": 1e-5, "atol": 1e-5}
+    np.testing.assert_allclose(fitted.predict(x)[some], fitted.predict(x[some]), **close)
+    of_some = fitted.score_samples(x[some], y[some])
+    np.testing.assert_allclose(fitted.score_samples(x, y)[some], of_some, **close)
+    of_some = fitted.predict_quantiles(x[some], [0.1, 0.9])
+    np.testing.assert_allclose(fitted.predict_quantiles(x, [0.1, 0.9])[some], of_some, **close)
+
+
 def test_the_same_seed_gives_the_same_fit_and_a_pickle_keeps_it():
     x, y = _noisy(200, 0)
     one, two = (FlowRegressor(**SMALL).fit(x, y) for _ in range(2))
@@ -120,6 +134,15 @@ def test_a_rounded_target_is_scored_by_its_cells():
     assert mass.sum() == pytest.approx(1, abs=1e-5)
     draws = model.sample(x[:5], 100, random_state=0)
     np.testing.assert_allclose(draws, np.round(draws))
+
+
+def test_of_two_values_the_mean_is_their_probability():
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-1, 1, (2000, 1))
+    y = (rng.uniform(size=2000) < 0.5 + 0.4 * x[:, 0]).astype(float)
+    model = FlowRegressor(**{**SMALL, "steps": 400}).fit(x, y)
+    np.testing.assert_allclose(model.predict(x), 0.5 + 0.4 * x[:, 0], atol=0.12)
+    assert set(np.unique(model.predict_quantiles(x, [0.1, 0.5, 0.9]))) == {0.0, 1.0}
 
 
 def test_a_known_target_gains_no_more_than_its_resolution():

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from diffeo.adapters.sklearn.base import check_count, check_number
 from diffeo.arrays import ArrayLike
 from diffeo.errors import DataError, import_extra
 from diffeo.tabular.regression import Capacity, Chain
@@ -30,26 +30,29 @@ class FlowRegressor(_BASE.RegressorMixin, _BASE.BaseEstimator):  # type: ignore[
     distribution function of a mixture of logistics whose weights, locations and scales a network
     predicts from x; the ensemble averages densities:
 
-        p(y | x) = 1/K sum_k F_k'(y | x).
+        p(y | x) = sum_k w_k F_k'(y | x).
 
     Several outputs are factors, p(y_1 | x) p(y_2 | x, y_1) ...
 
     A rounded y (one whose values repeat) is modelled as rounded: with h its resolution, found in
     training and kept in ``resolution_``, the likelihood of y is (F(y + h/2) - F(y - h/2)) / h, the
     probability of what was written down per unit of y. It is a normalised density, that of the
-    flow with uniform noise of one h, and at most 1/h: heaps cannot drive it to infinity. Samples
-    are rounded alike. The least scale of a logistic is a thousandth of y's standard deviation.
+    flow with uniform noise of one h, and at most 1/h: heaps cannot drive it to infinity. Means,
+    quantiles and samples are of the rounded y too. The least scale of a logistic is a thousandth
+    of y's standard deviation.
 
-    Inputs are standardised and encoded piecewise-linearly. Member k does not see the k-th fold of
-    the rows in training, and keeps its best weights on that fold: every row is used, and nothing
-    is tuned by hand. By default ``batch_size`` is a 32nd of the rows within [64, 512], and
-    ``steps`` is 1500 for ten thousand rows or fewer, growing with their square root up to 6000.
+    One half of the members sees the columns in piecewise-linear bins, for functions that jump and
+    bend, the other the columns and their principal components, for smooth ones. Each member leaves
+    a fold of the rows out of its training and keeps its best weights on that fold; the shares of
+    the two halves are those that make the rows left out most likely. All else follows from the
+    number of rows: by default ``batch_size`` is a 32nd of it within [64, 512], and ``steps`` is
+    1500 up to ten thousand rows, growing with their square root up to 6000.
 
     ``score`` is the mean log-likelihood in nats a row, not R^2: scores of targets in other units
     cannot be compared.
 
     Args:
-        members: networks of the ensemble, and folds.
+        members: networks of the ensemble; a pair of them leaves out one fold of as many.
         components: logistics that each member mixes.
         hidden: widths of each network's hidden layers.
         dropout: share of hidden units dropped in training.
@@ -63,8 +66,8 @@ class FlowRegressor(_BASE.RegressorMixin, _BASE.BaseEstimator):  # type: ignore[
     Attributes:
         resolution_: the step to which each output is rounded (outputs,); 0 where values hardly
             repeat.
-        held_out_score_: mean log-likelihood of a member on rows that it was not trained on, but
-            by which it was stopped; an ensemble is usually better.
+        held_out_score_: mean log-likelihood of the rows left out, by the members that left them
+            out and were stopped by them; the whole ensemble is usually better.
         n_features_in_, feature_names_in_: as scikit-learn has them.
 
     Raises:
@@ -154,16 +157,16 @@ class FlowRegressor(_BASE.RegressorMixin, _BASE.BaseEstimator):  # type: ignore[
 
     def _capacity(self, rows: int) -> Capacity:
         for name in ("members", "components"):
-            _check_count(name, getattr(self, name))
+            check_count(name, getattr(self, name))
         for name in ("batch_size", "steps"):
             if getattr(self, name) is not None:
-                _check_count(name, getattr(self, name))
+                check_count(name, getattr(self, name))
         hidden = tuple(self.hidden)
         for width in hidden:
-            _check_count("every width of hidden", width)
-        _check_number("dropout", self.dropout, 0 <= self.dropout < 1, "in [0, 1)")
-        _check_number("learning_rate", self.learning_rate, self.learning_rate > 0, "positive")
-        _check_number("weight_decay", self.weight_decay, self.weight_decay >= 0, ">= 0")
+            check_count("every width of hidden", width)
+        check_number("dropout", self.dropout, 0 <= self.dropout < 1, "in [0, 1)")
+        check_number("learning_rate", self.learning_rate, self.learning_rate > 0, "positive")
+        check_number("weight_decay", self.weight_decay, self.weight_decay >= 0, ">= 0")
         return Capacity(
             members=self.members,
             components=self.components,
@@ -185,11 +188,11 @@ class FlowRegressor(_BASE.RegressorMixin, _BASE.BaseEstimator):  # type: ignore[
         return self._shaped(self.chain_.mean(rows))
 
     def predict_quantiles(self, X: ArrayLike, q: float | Sequence[float] = 0.5) -> Array:
-        """The quantiles of y at each row: where the distribution function F(y | x) is q.
+        """The quantiles of y at each row: the least y with P(Y <= y | x) >= q.
 
         For one output, and the first of several, by inverting the closed-form F to the precision
         of float64. For later outputs the marginal quantiles of 128 fixed points of the joint
-        density, whose extreme levels are rough. A rounded y is not rounded here.
+        density, whose extreme levels are rough. Those of a rounded y are on its lattice.
 
         Args:
             X: (rows, features).
@@ -221,7 +224,7 @@ class FlowRegressor(_BASE.RegressorMixin, _BASE.BaseEstimator):  # type: ignore[
             (n, rows), or (n, rows, outputs).
         """
         rows = self._rows(X)
-        _check_count("n", n)
+        check_count("n", n)
         seed = int(_UTILS.check_random_state(random_state).randint(2**31 - 1))
         generator = torch.Generator().manual_seed(seed)
         return self._shaped(self.chain_.sample(rows, n, generator))
@@ -265,13 +268,3 @@ def _check_outputs(y: Array) -> None:
     if len(constant):
         j = constant[0]
         raise DataError(f"output {j} of y is constant ({y[0, j]:g}): it has no density; drop it")
-
-
-def _check_count(name: str, value: Any) -> None:
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"{name} must be a whole number >= 1, got {value!r}")
-
-
-def _check_number(name: str, value: Any, valid: bool, expected: str) -> None:
-    if not isinstance(value, Real) or not valid:
-        raise ValueError(f"{name} must be {expected}, got {value!r}")

@@ -13,7 +13,7 @@ class Capacity:
     """Sizes of an ensemble and of its training.
 
     Attributes:
-        members: networks, each trained without one of as many folds of the rows.
+        members: networks, each pair trained without one of as many folds of the rows.
         components: logistics that each network mixes.
         hidden: widths of its hidden layers.
         dropout: share of each hidden layer that is dropped in training.

@@ -61,8 +61,12 @@ class Chain:
         first = self.targets[0].quantile(x, q[:, None])
         if len(self.targets) == 1:
             return first.T[..., None]
-        rest = np.quantile(self._points(x, len(self.targets))[..., 1:], q, axis=0)
-        return np.concatenate([first[..., None], rest], -1).swapaxes(0, 1)
+        points = self._points(x, len(self.targets))
+        rest = [
+            target.rounded(np.quantile(points[..., j], q, axis=0))
+            for j, target in enumerate(self.targets)
+        ]
+        return np.stack([first, *rest[1:]], -1).swapaxes(0, 1)
 
     def sample(self, x: Array, n: int, generator: torch.Generator) -> Array:
         """(n, rows, outputs)."""
@@ -89,8 +93,7 @@ class Chain:
                 if draws.shape[-1]
                 else target.quantile(x, p)
             )
-            drawn = target.rounded(drawn).reshape(POINTS, len(x), 1)
-            draws = np.concatenate([draws, drawn], -1)
+            draws = np.concatenate([draws, drawn.reshape(POINTS, len(x), 1)], -1)
         return draws
 
 

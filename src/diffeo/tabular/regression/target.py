@@ -35,8 +35,8 @@ class Target:
 
     Attributes:
         step: the resolution to which y is rounded; 0 where its values hardly repeat.
-        held_out: mean log-likelihood of the members, each on the rows that it was not trained on
-            (by which it was stopped: a little high), in nats a row and y's units.
+        held_out: mean log-likelihood of rows left out of the training of the members that score
+            them (but by which they were stopped: a little high), in nats and y's units.
     """
 
     def __init__(self, x: Array, y: Array, weight: Array, capacity: Capacity, seed: int) -> None:
@@ -81,16 +81,26 @@ class Target:
         return log_prob - np.log(self.scale)
 
     def mean(self, x: Array) -> Array:
-        """E[y | x] (rows,)."""
-        return self.location + self.scale * self._by_chunks(lambda mixture, _: mixture.mean(), x)
+        """E[y | x] (rows,), of y as it is rounded."""
+        origin, step = (self.origin - self.location) / self.scale, self.step / self.scale
+
+        def mean(mixture: Logistics, _: slice) -> Tensor:
+            # where in its cell the mass of a rounded value lies, no likelihood can tell
+            return mixture.rounded_mean(origin, step) if step > 0 else mixture.mean()
+
+        return self.location + self.scale * self._by_chunks(mean, x)
 
     def quantile(self, x: Array, p: Array) -> Array:
-        """The y with P(Y <= y | x) = p, for p (draws, rows) or (draws, 1) -> (draws, rows)."""
+        """The least y with P(Y <= y | x) >= p, for p (draws, rows) or (draws, 1) -> (draws, rows).
+
+        Of a rounded y it is on the lattice: P(Y <= v) = F(v + step/2), so it is the nearest point
+        to the quantile of F.
+        """
         levels = torch.from_numpy(np.broadcast_to(p, (len(p), len(x))).copy())
         z = self._by_chunks(
             lambda mixture, at: mixture.repeated(len(p)).quantile(levels[:, at]), x, len(p)
         )
-        return self.location + self.scale * z
+        return self.rounded(self.location + self.scale * z)
 
     def sample(self, x: Array, n: int, generator: torch.Generator) -> Array:
         """Draws (n, rows), on the lattice of y's resolution where it has one."""
