@@ -16,3 +16,12 @@ def write_csv(path: Path, values: np.ndarray, names: str) -> Path:
 
 def values(rows: int = 200, columns: int = 3) -> np.ndarray:
     return np.random.default_rng(0).normal(size=(rows, columns)) * [1.0, 5.0, 0.1][:columns]
+
+
+def refused(result, message: str, folder: Path, *expected: Path) -> None:
+    """Code 2, one line with the message, and nothing in the folder but the expected files."""
+    assert result.code == 2
+    (line,) = result.err.strip().splitlines()
+    assert line.startswith("diffeo: error: ")
+    assert message in line
+    assert set(folder.iterdir()) == set(expected)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from cli_tables import values, write_csv
+from cli_tables import refused, values, write_csv
 
 import diffeo
 
@@ -61,19 +61,10 @@ ONLY_FIT = [
 ]
 
 
-def refused(result, message: str, folder: Path, *expected: Path) -> None:
-    """Code 2, one line with the message, and nothing in the folder but the expected files."""
-    assert result.code == 2
-    (line,) = result.err.strip().splitlines()
-    assert line.startswith("diffeo: error: ")
-    assert message in line
-    assert set(folder.iterdir()) == set(expected)
-
-
 @pytest.mark.parametrize(("kind", "message"), FILES + ONLY_FIT)
 def test_fit_to_a_bad_table(run, made: Path, tmp_path: Path, kind: str, message: str) -> None:
     bad = table_of(kind, tmp_path)
-    arguments = ["--columns", "a,b,c", "--config", made / "config.json"]
+    arguments = ["--columns", "a,b,c", "--config", made / "config.json", "--model", "nsf"]
     result = run("fit", bad, "-o", tmp_path / "m.safetensors", *arguments)
     refused(result, message, tmp_path, bad)
 

@@ -159,7 +159,8 @@ def test_tables_without_names(run, made: Path, tmp_path: Path, form: str) -> Non
 def test_warnings_are_one_line_and_plain(run, made: Path, tmp_path: Path) -> None:
     table = write_csv(tmp_path / "t.csv", np.round(values(), 1), "a,b,c")
     out = tmp_path / "m.safetensors"
-    result = run("fit", table, "-o", out, "--config", made / "config.json", "--quiet")
+    arguments = ["--config", made / "config.json", "--quiet", "--model", "nsf"]
+    result = run("fit", table, "-o", out, *arguments)
     assert result.code == 0
     assert result.out == ""
     (line,) = result.err.splitlines()

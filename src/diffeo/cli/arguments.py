@@ -6,7 +6,16 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["Subparsers", "add_output", "add_subcommand", "count", "names", "seed"]
+__all__ = [
+    "Subparsers",
+    "add_draws",
+    "add_output",
+    "add_schema",
+    "add_subcommand",
+    "count",
+    "names",
+    "seed",
+]
 
 Subparsers = Any  # argparse has no public name for what add_subparsers gives
 
@@ -25,6 +34,30 @@ def add_subcommand(
 def add_output(parser: argparse.ArgumentParser, text: str) -> None:
     """The argument -o."""
     parser.add_argument("-o", "--output", required=True, metavar="OUT", help=text)
+
+
+def add_schema(parser: argparse.ArgumentParser) -> None:
+    """The argument --schema."""
+    parser.add_argument(
+        "--schema",
+        metavar="A=KIND,..",
+        help="types of columns of the model 'table' that are known better than can be seen: real, "
+        "positive, integer, categorical, boolean, datetime, bounded:0:1, circular:0:360, "
+        "ordinal:low:high, 'left out'",
+    )
+
+
+def add_draws(parser: argparse.ArgumentParser) -> None:
+    """The arguments of densities of which only a bound is known."""
+    parser.add_argument(
+        "--num-samples",
+        type=count,
+        metavar="K",
+        help="for a model whose log_prob is a bound: draws a row, which tighten it (1)",
+    )
+    parser.add_argument(
+        "--seed", type=seed, default=0, metavar="N", help="of the draws of a bound (0)"
+    )
 
 
 def names(text: str) -> list[str]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from diffeo.cli.arguments import Subparsers, add_subcommand
+from diffeo.cli.arguments import Subparsers, add_draws, add_subcommand
 
 if TYPE_CHECKING:
-    from diffeo.cli.matching import Matched
     from diffeo.cli.numbers import RunningMean
+    from diffeo.cli.scoring import Draws
+    from diffeo.model import Model
 
 __all__ = ["add_to"]
 
@@ -25,38 +26,35 @@ def add_to(subparsers: Subparsers) -> None:
     parser.add_argument("first", metavar="MODEL1", help="a model file")
     parser.add_argument("second", metavar="MODEL2", help="a model file of the same columns")
     parser.add_argument("data", metavar="DATA", help="a table with the columns of both")
+    add_draws(parser)
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from diffeo.cli.matching import match
+    from diffeo import load
+    from diffeo.cli.measures import check_comparable
     from diffeo.cli.numbers import RunningMean
-    from diffeo.cli.scoring import log_likelihoods
-    from diffeo.model import load
+    from diffeo.cli.scoring import Draws, table_log_likelihoods
     from diffeo.tabular import open_table
 
+    paths = [arguments.first, arguments.second]
+    models = [load(path) for path in paths]
+    check_comparable(*models)
+    # the same draws where both are bounds
+    draws = [_draws(Draws, model, arguments) for model in models]
     table = open_table(arguments.data)
-    models = [load(arguments.first), load(arguments.second)]
-    matched = [match(model, table) for model in models]
-    _check_same_features(matched)
+    scores = [table_log_likelihoods(m, table, d) for m, d in zip(models, draws, strict=True)]
     means, difference = [RunningMean(), RunningMean()], RunningMean()
-    for pair in zip(*(m.rows() for m in matched), strict=True):
-        scores = [log_likelihoods(*each) for each in zip(models, matched, pair, strict=True)]
-        for mean, score in zip(means, scores, strict=True):
-            mean.add(score)
-        difference.add(scores[0].astype("float64") - scores[1])
-    _print([arguments.first, arguments.second], means, difference, len(matched[0].features))
+    for mean, score in zip(means, scores, strict=True):
+        mean.add(score)
+    difference.add(scores[0] - scores[1])
+    _print(paths, means, difference, models[0].event_shape[0])
     return 0
 
 
-def _check_same_features(matched: list[Matched]) -> None:
-    from diffeo.errors import DataError
-
-    first, second = (m.features for m in matched)
-    if set(first) != set(second):
-        raise DataError(
-            f"the models are densities of different columns, {', '.join(first)} and "
-            f"{', '.join(second)}, so their likelihoods cannot be compared"
-        )
+def _draws(make: type[Draws], model: Model, arguments: argparse.Namespace) -> Draws:
+    """Draws for a bound; the number is no concern of an exact model beside one."""
+    count = arguments.num_samples if model.exactness == "bound" else None
+    return make(model, count, arguments.seed)
 
 
 def _print(

@@ -36,11 +36,11 @@ _FIT_TYPES: dict[str, tuple[type, ...]] = {
 }
 _OPTIONAL = frozenset({"validation", "patience", "device", "clip", "ema", "checkpoint", "max_time"})
 # the command gives these itself, or a file cannot describe them
-_NOT_OF_A_FILE = frozenset({"features", "context", "base"})
+_NOT_OF_A_FILE = frozenset({"features", "context", "base", "schema"})
 
 
-def read_config(path: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The tables ``model`` and ``fit`` of a TOML or JSON file.
+def read_config(path: str) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """The tables ``model``, ``fit`` and ``schema`` of a TOML or JSON file.
 
     Raises:
         DataError: another suffix, a file that does not parse, or other tables in it.
@@ -52,11 +52,11 @@ def read_config(path: str) -> tuple[dict[str, Any], dict[str, Any]]:
     except ValueError as error:
         raise DataError(f"{path} does not parse: {error}") from error
     tables = content if isinstance(content, dict) else {}
-    _check_keys(path, tables, ("model", "fit"))
+    _check_keys(path, tables, ("model", "fit", "schema"))
     for name, table in tables.items():
         if not isinstance(table, dict):
             raise DataError(f"{path}: {name!r} must be a table of options, got {table!r}")
-    return tables.get("model", {}), tables.get("fit", {})
+    return tables.get("model", {}), tables.get("fit", {}), tables.get("schema", {})
 
 
 def _parser(path: str) -> Callable[[str], Any]:

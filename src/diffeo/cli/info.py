@@ -26,18 +26,24 @@ def add_to(subparsers: Subparsers) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    from diffeo import load
+    from diffeo.cli.columns_table import print_columns
     from diffeo.cli.summary import print_pairs, training_summary
-    from diffeo.model import load
+    from diffeo.tabular import TableFlow
 
     model = load(arguments.model)
     print_pairs(_architecture(model))
+    if isinstance(model, TableFlow) and model.typed is not None:
+        print()
+        print_columns(model.schema)
     if not model.record:
         print("not fitted")
         return 0
     print()
     print_pairs([*training_summary(model), *_provenance(model.record)])
+    # a TableFlow's are of its coordinates, which nobody knows
     statistics = model.record["data"]["statistics"]
-    if statistics:
+    if statistics and not isinstance(model, TableFlow):
         print()
         _print_statistics(statistics)
     return 0
@@ -45,27 +51,33 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _architecture(model: Model) -> list[tuple[str, str]]:
     from diffeo.cli.matching import model_columns
+    from diffeo.cli.measures import in_words
+    from diffeo.tabular import TableFlow
 
     features, context = model_columns(model)
     parameters = sum(p.numel() for p in model.parameters())
+    mixed = isinstance(model, TableFlow)
     return [
         ("model", type(model).__name__ + _arguments(model.arguments())),
-        ("layers", _layers(model)),
+        ("layers", "AnyOrderFlow" if mixed else _layers(model)),
         ("columns", ", ".join(features)),
-        ("context", ", ".join(context) or "none"),
+        ("context", "any columns (sample --given)" if mixed else ", ".join(context) or "none"),
         ("parameters", f"{parameters:,} of {str(model.like.dtype).removeprefix('torch.')}"),
-        ("log_prob", f"{model.exactness}, on {model.support!r}"),
+        ("log_prob", f"{model.exactness}, {in_words(model)}"),
     ]
 
 
 def _arguments(arguments: dict[str, Any]) -> str:
-    """Constructor arguments without the modules, which the layers show."""
+    """Constructor arguments without modules and types of columns, which are shown elsewhere."""
     from torch import nn
 
+    from diffeo.tabular import TypedColumns
+
+    elsewhere = (nn.Module, TypedColumns)
     shown = {
         name: value
         for name, value in arguments.items()
-        if not any(isinstance(v, nn.Module) for v in (value if _many(value) else [value]))
+        if not any(isinstance(v, elsewhere) for v in (value if _many(value) else [value]))
     }
     return f"({', '.join(f'{name}={value}' for name, value in shown.items())})"
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from diffeo.cli.matching import Matched
     from diffeo.model import Model
+    from diffeo.tabular import TableFlow
 
     Columns = dict[str, np.ndarray[Any, Any]]
 
@@ -35,6 +36,12 @@ def add_to(subparsers: Subparsers) -> None:
         "context after another, with the context beside them",
     )
     parser.add_argument(
+        "--given",
+        metavar="A=1,B=x",
+        help="for a model of a mixed table: values of some columns, given which the others are "
+        "drawn",
+    )
+    parser.add_argument(
         "--seed", type=seed, default=0, help="the same seed draws the same rows (default: 0)"
     )
 
@@ -42,24 +49,58 @@ def add_to(subparsers: Subparsers) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     import torch
 
-    from diffeo.cli.matching import match_context
+    from diffeo import load
     from diffeo.cli.output import check_output
-    from diffeo.model import load
-    from diffeo.tabular import open_table, table_writer
+    from diffeo.tabular import TableFlow
     from diffeo.tabular.writing import WRITABLE
 
     inputs = [arguments.model, *([arguments.context] if arguments.context else [])]
     check_output(arguments.output, WRITABLE, inputs)
     model = load(arguments.model)
-    contexts = match_context(model, open_table(arguments.context)) if arguments.context else None
     generator = torch.Generator().manual_seed(arguments.seed)
+    if isinstance(model, TableFlow):
+        drawn = _sample_table(model, arguments, generator)
+    else:
+        drawn = _sample_numbers(model, arguments, generator)
+    print(f"wrote {drawn:,} rows to {arguments.output}")
+    return 0
+
+
+def _sample_numbers(model: Model, arguments: argparse.Namespace, generator: torch.Generator) -> int:
+    from diffeo.cli.matching import match_context
+    from diffeo.errors import ContextError
+    from diffeo.tabular import open_table, table_writer
+
+    if arguments.given:
+        raise ContextError(
+            f"--given is for models of mixed tables; a {type(model).__name__} is conditional on "
+            f"its context alone, if it has any (--context FILE)"
+        )
+    contexts = match_context(model, open_table(arguments.context)) if arguments.context else None
     drawn = 0
     with table_writer(arguments.output) as write:
         for columns in _chunks(model, arguments.n, contexts, generator):
             drawn += len(next(iter(columns.values())))
             write(columns)
-    print(f"wrote {drawn:,} rows to {arguments.output}")
-    return 0
+    return drawn
+
+
+def _sample_table(
+    flow: TableFlow, arguments: argparse.Namespace, generator: torch.Generator
+) -> int:
+    from diffeo.cli.given import given_values
+    from diffeo.errors import ContextError
+    from diffeo.tabular.frame_writing import frame_writer
+    from diffeo.tabular.table import CHUNK_ROWS
+
+    if arguments.context:
+        raise ContextError("the model has no context; fix columns with --given A=1,B=x")
+    given = given_values(flow.schema, arguments.given) if arguments.given else None
+    with frame_writer(arguments.output) as write:
+        for size in _sizes(arguments.n, CHUNK_ROWS):
+            write(flow.sample(size, given=given, seed=generator))
+    drawn: int = arguments.n
+    return drawn
 
 
 def _chunks(

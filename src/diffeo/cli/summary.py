@@ -35,18 +35,25 @@ def training_summary(model: Model) -> list[tuple[str, str]]:
     stopped = _STOPPED.get(record["stopped"], record["stopped"])
     return [
         ("rows", f"{data['rows']:,} trained on, {data['validation_rows']:,} held out"),
-        *_losses(epochs, record["best_epoch"], model.event_shape[0]),
+        *_losses(model, epochs, record["best_epoch"]),
         ("epochs", f"{len(epochs)}, best {record['best_epoch']}; stopped: {stopped}"),
         ("seconds", f"{record['seconds']:.1f}"),
     ]
 
 
 def _losses(
-    epochs: list[dict[str, Any]], best_epoch: int, features: int
+    model: Model, epochs: list[dict[str, Any]], best_epoch: int
 ) -> Iterable[tuple[str, str]]:
+    from diffeo.tabular import TableFlow
+
     best = next((epoch for epoch in epochs if epoch["epoch"] == best_epoch), {})
     for name, label in (("train", "training nll"), ("validation", "held-out nll")):
         loss = best.get(name)
-        if loss is not None:
-            bits = bits_per_dimension(-loss, features)
+        if loss is None:
+            continue
+        if isinstance(model, TableFlow):
+            # trained in other units than those of log_prob, with columns hidden
+            yield label, f"{loss:.4f} nats a row, in the coordinates of training"
+        else:
+            bits = bits_per_dimension(-loss, model.event_shape[0])
             yield label, f"{loss:.4f} nats a row, {bits:.4f} bits per dimension"

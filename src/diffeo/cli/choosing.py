@@ -1,0 +1,80 @@
+"""Which model a table gets when the user names none."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from diffeo.tabular.columns import Column, Schema
+
+__all__ = ["AUTO", "CONTINUOUS", "TABLE", "Choice", "check_name", "choose"]
+
+AUTO, TABLE = "auto", "table"
+CONTINUOUS = "nsf"
+_SHOWN = 3  # reasons
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A model's name, why it was taken, and the columns' types where they were looked at."""
+
+    name: str
+    reason: str = ""
+    schema: Schema | None = None
+
+
+def check_name(name: str) -> str:
+    """The name in lower case.
+
+    Raises:
+        UnknownModelError: naming the nearest names.
+    """
+    from diffeo.errors import UnknownModelError
+    from diffeo.models import MODEL_NAMES
+
+    known = [AUTO, TABLE, *MODEL_NAMES]
+    if name.lower() not in known:
+        near = difflib.get_close_matches(name.lower(), known) or known
+        raise UnknownModelError(f"no model is called {name!r}; did you mean {' or '.join(near)}?")
+    return name.lower()
+
+
+def choose(frame: pd.DataFrame, told: dict[str, Any]) -> Choice:
+    """The model for a table without context.
+
+    Raises:
+        DataError: a column that is nothing; see ``infer_schema``.
+    """
+    from diffeo.tabular.columns import infer_schema
+
+    schema = infer_schema(frame, told)
+    if told:
+        return Choice(TABLE, "types of columns are given", schema)
+    reasons = [f"{c.name!r} {why}" for c in schema.columns for why in [_unlike(c)] if why]
+    reasons += [f"{name!r} follows from the others" for name in schema.derived]
+    reasons += [f"{name!r} cannot be modelled" for name in schema.left_out]
+    if not reasons:
+        return Choice(CONTINUOUS, "all columns are continuous numbers")
+    more = len(reasons) - _SHOWN
+    shown = ", ".join(reasons[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+    return Choice(TABLE, f"not all columns are plain continuous numbers: {shown}", schema)
+
+
+def _unlike(column: Column) -> str:
+    """What makes a column something else than continuous numbers without holes."""
+    words = {"categorical": "holds labels", "boolean": "is yes or no", "datetime": "holds dates"}
+    if column.kind in words:
+        return words[column.kind]
+    if column.missing:
+        return "has holes"
+    if column.kind == "integer":
+        return "holds whole numbers"
+    if column.discrete:
+        return "takes few values"
+    if column.step:
+        return f"comes in steps of {column.step:.4g}"
+    return f"is heaped at {column.atoms[0]:g}" if column.atoms else ""
