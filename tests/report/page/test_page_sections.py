@@ -78,6 +78,16 @@ def test_dependence_that_is_lost_is_told_by_the_classifier_alone():
     assert said.startswith("A classifier can often tell samples from data")
 
 
+def test_holes_alone_do_not_give_complete_samples_away():
+    data, training = GOOD.data.copy(), GOOD.training.copy()
+    for frame in (data, training):
+        frame.loc[np.random.default_rng(0).random(len(frame)) < 0.4, ["y", "label"]] = None
+    content = replace(GOOD, data=data, training=training)
+    assert _warnings(content) == []
+    assert "given the holes of random rows of data" in _body(content)
+    assert "given the holes" not in _body(GOOD)
+
+
 def test_narrow_and_wide_intervals_are_told_apart():
     from scipy.stats import norm
 

@@ -64,8 +64,8 @@ class Anomalies:
         rows: (n, columns), the rows; the index says where they stand in the data.
         scores: (n,), larger for more anomalous.
         p_values: (n,), or None.
-        contributions: (n, columns), nats that each column adds to the surprise of the row, larger
-            for more; or None.
+        contributions: (n, columns), nats that each column adds to the surprise of the row beyond
+            what is usual for the column, larger for more; or None.
     """
 
     rows: DataFrame

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from diffeo.errors import import_extra
+from diffeo.report.page.checks.holes import with_holes_of
 from diffeo.report.page.content import Array
 
 __all__ = ["ClosestRecord", "closest_record"]
@@ -58,7 +59,8 @@ def closest_record(
 
     Distances are Euclidean; numbers count in standard deviations of the training rows, two
     different labels are one apart, and a hole is one away from the column's mean. Distances are
-    those of subsamples; copies are counted among all rows.
+    those of subsamples; copies are counted among all rows. Samples without holes are given those
+    of held-out rows before distances are taken.
 
     Args:
         training: (rows, columns), NaN for holes.
@@ -78,7 +80,7 @@ def closest_record(
     nearest.fit(_coordinates(some, discrete, scale, labels))
     near, natural = (
         nearest.kneighbors(_coordinates(_subsample(x, MOST_QUERIES, rng), discrete, scale, labels))
-        for x in (samples, held_out)
+        for x in (with_holes_of(held_out, samples, rng), held_out)
     )
     known = set(_rows(training))
     copies, natural_copies = (sum(row in known for row in _rows(x)) for x in (samples, held_out))
