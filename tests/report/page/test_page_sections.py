@@ -66,7 +66,7 @@ def test_a_shifted_column_is_named_everywhere():
     samples = GOOD.samples.assign(x=GOOD.samples["x"] + 1)
     said = _warnings(replace(GOOD, samples=samples))
     assert said[0].startswith("Samples differ clearly from the data in x (")
-    assert any(words.startswith("The model&#x27;s intervals for x are") for words in said)
+    assert any(words.startswith("The model&#x27;s values for x are too high: ") for words in said)
     assert any(re.match(r"A classifier can \w+ tell .* most of all by x", w) for w in said)
     assert any(words.startswith("Samples of x: lower tail too light; upper") for words in said)
     assert not any("label" in words for words in said)

@@ -17,7 +17,7 @@ __all__ = [
 FALSE_ALARM = 0.01
 # a difference of means is clear beyond this many standard errors
 STANDARD_ERRORS = 2.0
-# with many rows any model differs: distances of margins below this are called small
+# with many rows any model differs: distances of margins, and gaps of coverage, below this are small
 CLEAR_DISTANCE = 0.05
 # and so are classifiers that are right less often than this
 CLEAR_ACCURACY = 0.55

@@ -19,7 +19,7 @@ NOMINAL = np.array([0.5, 0.9])
 def test_the_true_model_is_uniform_and_covers():
     x = np.random.default_rng(0).normal(size=(4000, 2))
     pit = norm.cdf(x)
-    assert (uniformity(pit) > 0.01).all()
+    assert (uniformity(pit)[1] > 0.01).all()
     np.testing.assert_allclose(central_coverage(pit, NOMINAL), NOMINAL[:, None] * [1, 1], atol=0.02)
 
 
@@ -30,7 +30,7 @@ def test_a_narrow_model_covers_too_little_and_a_wide_one_too_much():
     for column, scale in enumerate((0.5, 2.0)):
         truth = 1 - 2 * norm.cdf(norm.ppf(0.5 - NOMINAL / 2) * scale)
         np.testing.assert_allclose(coverage[:, column], truth, atol=0.025)
-    assert (uniformity(pit) < 1e-10).all()
+    assert (uniformity(pit)[1] < 1e-10).all()
 
 
 def test_holes_are_left_out():
@@ -38,7 +38,7 @@ def test_holes_are_left_out():
     coverage = central_coverage(pit, NOMINAL)
     assert coverage[:, 0].tolist() == [0.5, 0.5]
     assert np.isnan(coverage[:, 1]).all()
-    assert uniformity(pit)[1] == 1.0
+    assert uniformity(pit)[1][1] == 1.0
 
 
 @pytest.mark.parametrize("draw", ["normal", "poisson"])
@@ -47,9 +47,9 @@ def test_ranks_of_one_law_are_uniform_with_or_without_ties(draw):
     data, samples = (getattr(rng, draw)(size=(3000, 1)).astype(float) for _ in range(2))
     ranks = pit_against_samples(data, samples, seed=0)
     assert 0 < ranks.min() < ranks.max() < 1
-    assert uniformity(ranks)[0] > 0.01
+    assert uniformity(ranks, 3000)[1][0] > 0.01
     # and moved data are not
-    assert uniformity(pit_against_samples(data + 1, samples, seed=0))[0] < 1e-10
+    assert uniformity(pit_against_samples(data + 1, samples, seed=0), 3000)[1][0] < 1e-10
 
 
 def test_a_rank_lies_where_it_should():
@@ -66,3 +66,17 @@ def test_the_band_leaves_out_as_much_as_it_says():
     outside = ((shares < low) | (shares > high)).mean(axis=0)
     assert (outside <= 0.011).all()
     assert (outside > 0.002).all()
+
+
+@pytest.mark.parametrize("samples", [None, 300])
+def test_alarms_are_as_rare_as_they_should_be(samples):
+    rng = np.random.default_rng(0)
+    p_values = []
+    for _ in range(300):
+        data = rng.random((400, 1))
+        if samples is None:
+            pit = data
+        else:
+            pit = pit_against_samples(data, rng.random((samples, 1)), seed=0)
+        p_values.append(uniformity(pit, samples)[1][0])
+    assert 0.02 < np.mean(np.array(p_values) < 0.05) < 0.08

@@ -7,7 +7,13 @@ import numpy as np
 from diffeo.errors import import_extra
 from diffeo.report.page.content import Array
 
-__all__ = ["binomial_band", "central_coverage", "pit_against_samples", "uniformity"]
+__all__ = [
+    "binomial_band",
+    "central_coverage",
+    "effective_rows",
+    "pit_against_samples",
+    "uniformity",
+]
 
 
 def central_coverage(pit: Array, nominal: Array) -> Array:
@@ -39,15 +45,33 @@ def binomial_band(rows: int, share: Array, outside: float) -> tuple[Array, Array
     return low, high
 
 
-def uniformity(pit: Array) -> Array:
-    """p-values (columns,) of Kolmogorov's test that the values (rows, columns) are uniform.
+def effective_rows(rows: int, samples: int | None) -> int:
+    """As how many exact transforms ``rows`` ranks among ``samples`` vary: nm / (n + m).
+
+    The samples' own noise is in all ranks alike. None stands for exact transforms.
+    """
+    return rows if samples is None else round(rows * samples / (rows + samples))
+
+
+def uniformity(pit: Array, samples: int | None = None) -> tuple[Array, Array]:
+    """Kolmogorov's test that the values (rows, columns) are uniform, column by column.
+
+    Args:
+        pit: NaN for holes.
+        samples: among how many samples the values are ranks; None for exact transforms.
+
+    Returns:
+        The largest gaps to the uniform distribution function, and their p-values, (columns,) each.
 
     Raises:
         MissingExtraError: SciPy, which comes with scikit-learn, is not installed.
     """
-    kstest = import_extra("scipy.stats", "tabular").kstest
+    stats = import_extra("scipy.stats", "tabular")
     columns = [u[~np.isnan(u)] for u in pit.T]
-    return np.array([kstest(u, "uniform").pvalue if len(u) else 1.0 for u in columns])
+    gaps = [stats.kstest(u, "uniform").statistic if len(u) else 0.0 for u in columns]
+    rows = [max(effective_rows(len(u), samples), 1) for u in columns]
+    p_values = [stats.kstwo.sf(gap, n) for gap, n in zip(gaps, rows, strict=True)]
+    return np.array(gaps), np.array(p_values)
 
 
 def pit_against_samples(data: Array, samples: Array, *, seed: int) -> Array:

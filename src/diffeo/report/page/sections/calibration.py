@@ -9,6 +9,7 @@ import numpy as np
 from diffeo.report.page.checks.calibration import (
     binomial_band,
     central_coverage,
+    effective_rows,
     pit_against_samples,
     uniformity,
 )
@@ -23,7 +24,13 @@ from diffeo.report.page.html import (
 )
 from diffeo.report.page.plots import DATA, GREY, band, figure, in_plot, plot
 from diffeo.report.page.source import Source, worst
-from diffeo.report.page.thresholds import FALSE_ALARM, MOST_CURVES, MOST_PLOTS, MOST_TABLE_ROWS
+from diffeo.report.page.thresholds import (
+    CLEAR_DISTANCE,
+    FALSE_ALARM,
+    MOST_CURVES,
+    MOST_PLOTS,
+    MOST_TABLE_ROWS,
+)
 from diffeo.report.page.words import listed, p_value, percent
 
 __all__ = ["calibration"]
@@ -31,21 +38,20 @@ __all__ = ["calibration"]
 BINS = 20
 NOMINAL = np.linspace(0.02, 0.98, 49)
 TABLED = np.array([0.5, 0.9, 0.99])
-# with many rows any model fails a test: gaps of coverage below this are called small
-CLEAR_GAP = 0.02
 COLOURS = ("#2c6fbb", "#d9651d", "#2e8b57", "#b0307a", "#8a6d00", "#6a51a3")
 
 
 def calibration(source: Source) -> Section | None:
     """Histograms of the transforms, and nominal against empirical coverage."""
     names = [source.named(j) for j in range(len(source.content.columns))]
-    pit, how = _pit(source)
+    pit, among, how = _pit(source)
     if pit is None or not names:
         return None
-    p_values = uniformity(pit)
+    distances, p_values = uniformity(pit, among)
     coverage = central_coverage(pit, NOMINAL)
     gaps = np.nan_to_num(np.nanmax(np.abs(coverage - NOMINAL[:, None]), axis=0, initial=0))
-    bad = (p_values * len(names) < FALSE_ALARM) & (gaps > CLEAR_GAP)
+    clear = np.maximum(gaps, distances) > CLEAR_DISTANCE
+    bad = (p_values * len(names) < FALSE_ALARM) & clear
     unlikely = -np.log(np.maximum(p_values, 1e-300))
     body = (
         paragraphs(how)
@@ -55,18 +61,18 @@ def calibration(source: Source) -> Section | None:
             "is too wide; bars high at both ends: too narrow; a slope: shifted.",
             _left_out(len(names)),
         )
-        + grid(_histogram(source, pit[:, j], j) for j in worst(unlikely, MOST_PLOTS))
+        + grid(_histogram(source, pit[:, j], among, j) for j in worst(unlikely, MOST_PLOTS))
         + subheading("Coverage of central intervals")
         + paragraphs(
             "How much of the data the model's central intervals hold, less what they should. "
             "Below the band: intervals too narrow; above it: too wide."
         )
-        + _coverage_plot(pit, coverage, gaps, names)
+        + _coverage_plot(pit, among, coverage, names)
         + _table(source, pit, p_values, bad, worst(unlikely, MOST_TABLE_ROWS))
     )
     found = tuple(
-        _words(names[j], coverage[:, j])
-        for j in sorted(np.flatnonzero(bad), key=lambda j: -gaps[j])[:2]
+        _words(names[j], coverage[:, j], pit[:, j])
+        for j in sorted(np.flatnonzero(bad), key=lambda j: -distances[j])[:2]
     )
     if bad.sum() > len(found):
         others = [names[j] for j in np.flatnonzero(bad)]
@@ -74,17 +80,27 @@ def calibration(source: Source) -> Section | None:
     return Section("calibration", "Calibration", body, found)
 
 
-def _pit(source: Source) -> tuple[Array | None, str]:
+def _pit(source: Source) -> tuple[Array | None, int | None, str]:
+    """The transforms, among how many samples they are ranks, and words about them."""
     if source.content.pit is not None:
-        return source.content.pit, (
-            "Where each value lies in the distribution that the model predicts for it, from 0 to 1."
+        return (
+            source.content.pit,
+            None,
+            (
+                "Where each value lies in the distribution that the model predicts for it, "
+                "from 0 to 1."
+            ),
         )
     if source.data is None or source.samples is None:
-        return None, ""
+        return None, None, ""
     ranks = pit_against_samples(source.data, source.samples, seed=source.content.seed)
-    return ranks, (
-        "Where each value ranks among the samples of its column, from 0 to 1: this judges the "
-        "model's single columns, not how they depend on each other."
+    return (
+        ranks,
+        len(source.samples),
+        (
+            "Where each value ranks among the samples of its column, from 0 to 1: this judges the "
+            "model's single columns, not how they depend on each other."
+        ),
     )
 
 
@@ -94,10 +110,11 @@ def _left_out(width: int) -> str:
     return f"The {MOST_PLOTS} of {width} columns that look least even are drawn."
 
 
-def _histogram(source: Source, pit: Array, j: int) -> str:
+def _histogram(source: Source, pit: Array, among: int | None, j: int) -> str:
     seen = pit[~np.isnan(pit)]
     shares = np.histogram(seen, BINS, (0, 1))[0] / max(len(seen), 1)
-    low, high = binomial_band(max(len(seen), 1), np.full(2, 1 / BINS), FALSE_ALARM)
+    rows = max(effective_rows(len(seen), among), 1)
+    low, high = binomial_band(rows, np.full(2, 1 / BINS), FALSE_ALARM)
     centres = (np.arange(BINS) + 0.5) / BINS
     bars = {
         "type": "bar",
@@ -114,11 +131,11 @@ def _histogram(source: Source, pit: Array, j: int) -> str:
     return plot(drawn, label, title=source.tagged(j))
 
 
-def _coverage_plot(pit: Array, coverage: Array, gaps: Array, names: list[str]) -> str:
-    rows = int((~np.isnan(pit)).sum(axis=0).max())
+def _coverage_plot(pit: Array, among: int | None, coverage: Array, names: list[str]) -> str:
+    rows = effective_rows(int((~np.isnan(pit)).sum(axis=0).max()), among)
     # a band for one column at each point; several curves leave it more often
     low, high = binomial_band(max(rows, 1), NOMINAL, FALSE_ALARM)
-    shown = worst(gaps, MOST_CURVES)
+    shown = worst(np.abs(coverage - NOMINAL[:, None]).max(axis=0), MOST_CURVES)
     curves: list[dict[str, Any]] = [
         {
             "type": "scatter",
@@ -174,8 +191,14 @@ def _table(source: Source, pit: Array, p_values: Array, bad: Array, shown: list[
     return table(caption, headings, rows, words=2)
 
 
-def _words(name: str, coverage: Array) -> str:
+def _words(name: str, coverage: Array, pit: Array) -> str:
     off = coverage - NOMINAL
+    above = float((pit > 0.5).sum() / (~np.isnan(pit)).sum())
+    if abs(above - 0.5) > np.abs(off).max():
+        return (
+            f"The model's values for {name} are too {'low' if above > 0.5 else 'high'}: "
+            f"{percent(above)} of the data lie above its median."
+        )
     at = int(np.abs(off).argmax())
     one_sided = min(off.max(), -off.min()) < abs(off[at]) / 5
     how = ("too wide" if off[at] > 0 else "too narrow") if one_sided else "of the wrong shape"

@@ -18,6 +18,8 @@ LEAST_ROWS = 50
 # columns whose shuffling costs the classifier at least this much accuracy give samples away
 TELLING = 0.01
 MOST_TELLING = 8
+# standard errors above chance from which the page warns
+ALARM = 3.0
 HOLES = (
     "The samples are complete, so they were given the holes of random rows of data: what is "
     "missing does not give them away."
@@ -39,7 +41,7 @@ def two_sample(source: Source) -> Section | None:
     above = found.accuracy > 0.5 + STANDARD_ERRORS * found.error
     names = [source.named(j) for j in telling]
     verdict = _verdict(found, above, names)
-    clear = above and found.accuracy > CLEAR_ACCURACY
+    clear = found.accuracy > max(CLEAR_ACCURACY, 0.5 + ALARM * found.error)
     rows = [(source.tagged(j), percent(found.importance[j])) for j in telling]
     shuffled = (
         table("Columns that give the samples away", ("column", "accuracy it is worth"), rows)
