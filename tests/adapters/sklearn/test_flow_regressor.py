@@ -189,6 +189,15 @@ def test_weights_draw_the_density():
     assert (model.sample(x[:1], 4000, random_state=0) < 0).mean() == pytest.approx(0.75, abs=0.06)
 
 
+def test_inputs_that_say_nothing_leave_the_marginal_density():
+    rng = np.random.default_rng(0)
+    model = FlowRegressor(random_state=0, steps=300).fit(
+        rng.normal(size=(60, 50)), rng.normal(size=60)
+    )
+    truth = -0.5 * math.log(2 * math.pi * math.e)
+    assert model.score(rng.normal(size=(4000, 50)), rng.normal(size=4000)) > truth - 0.15
+
+
 def test_a_column_that_was_constant_says_nothing():
     x, y = _noisy(200, 0)
     wide = np.c_[x, np.full(200, 5.0)]

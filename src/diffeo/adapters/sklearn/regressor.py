@@ -38,8 +38,9 @@ class FlowRegressor(_BASE.RegressorMixin, _BASE.BaseEstimator):  # type: ignore[
     training and kept in ``resolution_``, the likelihood of y is (F(y + h/2) - F(y - h/2)) / h, the
     probability of what was written down per unit of y. It is a normalised density, that of the
     flow with uniform noise of one h, and at most 1/h: heaps cannot drive it to infinity. Means,
-    quantiles and samples are of the rounded y too. The least scale of a logistic is a thousandth
-    of y's standard deviation.
+    quantiles and samples are of the rounded y too. A heap on one value of an otherwise finely
+    written y (zeros, a cap) is a narrow logistic, not an atom: the least scale is a thousandth of
+    y's standard deviation.
 
     One half of the members sees the columns in piecewise-linear bins, for functions that jump and
     bend, the other the columns and their principal components, for smooth ones. Each member leaves

@@ -152,7 +152,8 @@ def _train(
     draw: torch.Generator,
 ) -> _Best:
     parameters = list(ensemble.net.parameters())
-    best = _Best(parameters, torch.full((len(kept),), math.inf))
+    # the start knows nothing of x: where x says nothing, no step is better
+    best = _Best(parameters, _held_out(ensemble, rows, held))
     optimizer = torch.optim.AdamW(parameters, weight_decay=capacity.weight_decay, fused=True)
     for step, index in enumerate(_batches(kept, capacity, draw)):
         rate = _rate(step, capacity)
