@@ -14,8 +14,9 @@ from diffeo.report.page.content import Array, ColumnLike
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
-__all__ = ["Coded", "code"]
+__all__ = ["LABELLED", "Coded", "code"]
 
+# kinds whose values are labels without an order
 LABELLED = {"categorical", "boolean"}
 
 

@@ -13,7 +13,8 @@ from diffeo.report.page.checks.calibration import (
     pit_against_samples,
     uniformity,
 )
-from diffeo.report.page.content import Array
+from diffeo.report.page.coded import LABELLED
+from diffeo.report.page.content import Array, ColumnLike
 from diffeo.report.page.html import (
     Section,
     grid,
@@ -38,6 +39,11 @@ __all__ = ["calibration"]
 BINS = 20
 NOMINAL = np.linspace(0.02, 0.98, 49)
 TABLED = np.array([0.5, 0.9, 0.99])
+EXACT = "Where each value lies in the distribution that the model predicts for it, from 0 to 1."
+RANKED = (
+    "Where each value ranks among the samples of its column, from 0 to 1: this judges the model's "
+    "single columns, not how they depend on each other."
+)
 COLOURS = ("#2c6fbb", "#d9651d", "#2e8b57", "#b0307a", "#8a6d00", "#6a51a3")
 
 
@@ -71,7 +77,7 @@ def calibration(source: Source) -> Section | None:
         + _table(source, pit, p_values, bad, worst(unlikely, MOST_TABLE_ROWS))
     )
     found = tuple(
-        _words(names[j], coverage[:, j], pit[:, j])
+        _words(names[j], source.content.columns[j], coverage[:, j], pit[:, j])
         for j in sorted(np.flatnonzero(bad), key=lambda j: -distances[j])[:2]
     )
     if bad.sum() > len(found):
@@ -83,25 +89,11 @@ def calibration(source: Source) -> Section | None:
 def _pit(source: Source) -> tuple[Array | None, int | None, str]:
     """The transforms, among how many samples they are ranks, and words about them."""
     if source.content.pit is not None:
-        return (
-            source.content.pit,
-            None,
-            (
-                "Where each value lies in the distribution that the model predicts for it, "
-                "from 0 to 1."
-            ),
-        )
+        return source.content.pit, None, EXACT
     if source.data is None or source.samples is None:
         return None, None, ""
     ranks = pit_against_samples(source.data, source.samples, seed=source.content.seed)
-    return (
-        ranks,
-        len(source.samples),
-        (
-            "Where each value ranks among the samples of its column, from 0 to 1: this judges the "
-            "model's single columns, not how they depend on each other."
-        ),
-    )
+    return ranks, len(source.samples), RANKED
 
 
 def _left_out(width: int) -> str:
@@ -191,7 +183,9 @@ def _table(source: Source, pit: Array, p_values: Array, bad: Array, shown: list[
     return table(caption, headings, rows, words=2)
 
 
-def _words(name: str, coverage: Array, pit: Array) -> str:
+def _words(name: str, column: ColumnLike, coverage: Array, pit: Array) -> str:
+    if column.kind in LABELLED:  # labels have no order that intervals could follow
+        return f"The model's shares of the labels of {name} are off."
     off = coverage - NOMINAL
     above = float((pit > 0.5).sum() / (~np.isnan(pit)).sum())
     if abs(above - 0.5) > np.abs(off).max():
