@@ -19,6 +19,7 @@ __all__ = ["Coordinate", "find_coordinate"]
 MOST_PLACES = 50_000
 # more angles than that on a circle are as good as a continuum too
 MOST_ANGLES = 2_000
+FLOAT = np.float32(np.inf)
 # coordinates of atoms that no map takes to a finite one; data lie within a few units of 0
 FAR = 30.0
 
@@ -36,7 +37,7 @@ class Coordinate:
         center, scale: of (value - center) / scale, after the support is mapped away.
         low, high: bounds of the support, or start and end of the period.
         log_step: of a fine lattice that is modelled as a continuum, log of its step; else 0.
-        counted: whether a circular column lies on a lattice, whose places are counted.
+        places: of a circular column on a lattice, how many there are; they are counted.
         atoms: values that have masses of their own.
     """
 
@@ -46,7 +47,7 @@ class Coordinate:
     low: float = -math.inf
     high: float = math.inf
     log_step: float = 0.0
-    counted: bool = False
+    places: int = 0
     atoms: tuple[float, ...] = ()
 
     def forward(self, values: Floats) -> tuple[Floats, Floats]:
@@ -57,9 +58,13 @@ class Coordinate:
             places = np.rint((values - self.center) / self.scale)
             return self._with_atoms(values, places), np.zeros_like(values)
         if self.form == "angle":
-            turned = (values - self.low) % (self.high - self.low)
-            slope = 0.0 if self.counted else self.log_step - math.log(self.scale)
-            return turned / self.scale - math.pi, np.where(np.isnan(values), 0.0, slope)
+            angles = (values - self.low) % (self.high - self.low) / self.scale
+            if self.places:
+                width = 2 * math.pi / self.places
+                place = np.rint(angles / width) % self.places
+                return place * width - math.pi, np.zeros_like(values)
+            slope = self.log_step - math.log(self.scale)
+            return angles - math.pi, np.where(np.isnan(values), 0.0, slope)
         with np.errstate(divide="ignore", invalid="ignore"):
             free, log_slope = _free(values, self.form, self.low, self.high)
         where = self._with_atoms(values, (free - self.center) / self.scale)
@@ -99,7 +104,10 @@ class Coordinate:
 
     def _with_atoms(self, values: Floats, places: Floats) -> Floats:
         for atom, place in zip(self.atoms, self.atom_places(), strict=True):
-            places = np.where(values == atom, place, places)
+            # what is no atom must not round to one
+            near = (places.astype(np.float32) == np.float32(place)) & (values != atom)
+            beside = np.nextafter(np.float32(place), np.where(values < atom, -FLOAT, FLOAT))
+            places = np.where(values == atom, place, np.where(near, beside, places))
         return places
 
     def to_json(self) -> dict[str, Any]:
@@ -134,7 +142,8 @@ def _angle(column: Column) -> tuple[Coordinate, ColumnKind]:
         # steps are counted: the density per step, not per angle
         angle = AngleColumn(2 * math.pi / round(places))
         start = column.low + (column.offset - column.low) % column.step
-        return Coordinate("angle", 0.0, scale, start, start + column.period, counted=True), angle
+        end = start + column.period
+        return Coordinate("angle", 0.0, scale, start, end, places=round(places)), angle
     log_step = math.log(column.step / scale) if column.step else 0.0
     coordinate = Coordinate("angle", 0.0, scale, column.low, column.high, log_step)
     return coordinate, AngleColumn()
@@ -154,13 +163,24 @@ def _lattice(column: Column, filled: Floats) -> tuple[Coordinate, ColumnKind]:
 def _continuous(column: Column, filled: Floats) -> tuple[Coordinate, ColumnKind]:
     form = column.kind if column.kind in ("positive", "bounded") else "real"
     low = 0.0 if form == "positive" else column.low
-    free, _ = _free(filled, form, low, column.high)
-    free = free[np.isfinite(free)]
-    center, scale = (float(free.mean()), float(free.std())) if len(free) else (0.0, 1.0)
-    log_step = math.log(column.step) if column.step else 0.0
     bounds = (low, column.high) if form != "real" else (-math.inf, math.inf)
-    coordinate = Coordinate(form, center, scale or 1.0, *bounds, log_step, atoms=column.atoms)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        free, _ = _free(filled, form, *bounds)
+    center, scale = _center_and_scale(free[np.isfinite(free)])
+    log_step = math.log(column.step) if column.step else 0.0
+    # no map of the inside takes a bound to a number: where there are such values, it has a mass
+    ends = tuple(bound for bound in bounds if np.isin(bound, filled))
+    coordinate = Coordinate(form, center, scale, *bounds, log_step, atoms=(*column.atoms, *ends))
     return coordinate, NumberColumn(0.0, coordinate.atom_places())
+
+
+def _center_and_scale(free: Floats) -> tuple[float, float]:
+    """Mean and standard deviation; 1 where all numbers are one."""
+    size = float(np.abs(free).max(initial=0.0))
+    if not size:
+        return 0.0, 1.0
+    # squares of large and small numbers leave the floating-point range
+    return size * float((free / size).mean()), size * float((free / size).std()) or 1.0
 
 
 def _free(values: Floats, form: str, low: float, high: float) -> tuple[Floats, Floats]:

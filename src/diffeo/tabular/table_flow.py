@@ -18,6 +18,7 @@ from diffeo.errors import DataError
 from diffeo.model import Model
 from diffeo.tabular.any_order import AnyOrderFlow
 from diffeo.tabular.columns import Schema, to_frame
+from diffeo.tabular.columns.numbers import first_bad
 from diffeo.tabular.defaults import fit_options
 from diffeo.tabular.typed import TypedColumns, typed_columns
 
@@ -59,6 +60,7 @@ class TableFlow(Model):
 
     Raises:
         TypeError: a schema of another kind.
+        ValueError: a size that is not a whole number of at least 1.
 
     Reference: as ``diffeo.tabular.any_order.AnyOrderFlow``.
 
@@ -88,6 +90,8 @@ class TableFlow(Model):
         super().__init__((0,))
         if not isinstance(schema, Mapping | Schema | TypedColumns | None):
             raise TypeError(f"schema must be a mapping or a Schema, got {type(schema).__name__}")
+        for name, size in (("width", width), ("components", components), ("orders", orders)):
+            check_count(name, size)
         self._sizes = {"width": width, "blocks": blocks, "components": components, "orders": orders}
         self._seed = seed
         self._told = None if isinstance(schema, TypedColumns) else schema
@@ -150,15 +154,25 @@ class TableFlow(Model):
         if self.typed is None:
             self._build(typed_columns(frame, self._told))
         typed, density = self._fitted()
-        rows, _ = typed.encode(frame)
+        rows = self._possible_rows(frame, "X")
         _refuse_empty(typed, rows)
         held_out = validation
         if validation is not None and not isinstance(validation, int | float):
-            held_out = typed.encode(validation)[0]
+            held_out = self._possible_rows(to_frame(validation), "validation")
         density.fit(rows, validation=held_out, seed=seed, **fit_options(len(rows), options))
         self.record = {**density.record, "notes": list(typed.schema.notes)}
         self.record["data"]["columns"] = typed.schema.names
         return self.eval()
+
+    def _possible_rows(self, frame: pd.DataFrame, what: str) -> Floats:
+        """Coordinates (rows, columns) of a table that can be fitted to."""
+        typed, density = self._fitted()
+        rows, _ = typed.encode(frame)
+        for row, i in density.impossible(self._tensor(rows)).nonzero()[:1].tolist():
+            column = typed.schema.columns[i]
+            wanted = f"a {column.kind} value from {column.low:g} to {column.high:g}"
+            raise first_bad(frame[column.name], row, f"impossible in {what}", wanted)
+        return rows
 
     def initialize(
         self, x: Tensor, context: Tensor | None = None, *, standardize: bool = True
@@ -256,8 +270,8 @@ class TableFlow(Model):
         typed, density = self._fitted()
         if given is None:
             return typed.decode(self._drawn(n, seed))
-        count = check_count("n", n)  # type: ignore[arg-type]
-        start, _ = typed.encode(self._one_row(given), partial=True)
+        count = math.prod(self._draw(n, None, None).batch)
+        start, _ = typed.encode(self._one_row(given), partial=True, strict=True)
         if not np.isfinite(density.log_prob(start)[0]):
             raise DataError(f"no row can have {dict(given)}: a value outside its column's support")
         rows = self._tensor(start).expand(count, -1)
@@ -301,7 +315,8 @@ class TableFlow(Model):
             seed: of the draws.
 
         Returns:
-            n pandas frames, in the rows of ``x``.
+            n pandas frames with the rows of ``x``, and with its columns, of which those that the
+            model leaves out stay as they are; then columns that were missing altogether.
 
         Raises:
             ValueError: ``n`` is not a whole number of at least 1.
@@ -339,7 +354,8 @@ class TableFlow(Model):
         coordinates, log_slope = typed.encode(x)
         with torch.no_grad():
             each = density.full_conditionals(self._tensor(coordinates)).double().cpu().numpy()
-        return pandas.DataFrame(-(each + log_slope), columns=typed.schema.names)
+        # 0 - 0 is 0, and -0 would be written as -0.0
+        return pandas.DataFrame(0.0 - (each + log_slope), columns=typed.schema.names)
 
 
 def _refuse_empty(typed: TypedColumns, rows: Floats) -> None:
@@ -349,13 +365,23 @@ def _refuse_empty(typed: TypedColumns, rows: Floats) -> None:
 
 
 def _filled(frame: pd.DataFrame, drawn: pd.DataFrame) -> pd.DataFrame:
-    """What was drawn, with what was observed in its place."""
+    """The frame, with what was drawn in its holes."""
+    filled = frame.copy()
     for name in drawn.columns:
-        if name in frame.columns:
-            observed = frame[name].notna()
-            if observed.all():
-                drawn[name] = frame[name]
-            elif observed.any():
-                drawn[name] = drawn[name].astype(object).where(~observed, frame[name])
-                drawn[name] = drawn[name].infer_objects()
-    return drawn
+        if name not in frame.columns:
+            filled[name] = drawn[name]
+        elif frame[name].isna().any():
+            filled[name] = _merged(frame[name], drawn[name])
+    return filled
+
+
+def _merged(observed: pd.Series[Any], drawn: pd.Series[Any]) -> pd.Series[Any]:
+    """One column in the dtype of the draws, unless what was observed does not fit into it."""
+    merged = drawn.astype(object).where(observed.isna(), observed)
+    try:
+        typed = merged.astype(drawn.dtype)
+    except (TypeError, ValueError):
+        return merged.infer_objects()
+    # a label never seen is in no category, and an integer cuts digits off
+    kept = typed.astype(object)[observed.notna()] == merged[observed.notna()]
+    return typed if kept.all() else merged.infer_objects()

@@ -38,17 +38,20 @@ class TypedColumns(Described):
         self.coordinates = tuple(Coordinate.from_json(each) for each in coordinates)
         self.kinds = tuple(kinds)
 
-    def encode(self, data: Any, *, partial: bool = False) -> tuple[Floats, Floats]:
+    def encode(
+        self, data: Any, *, partial: bool = False, strict: bool = False
+    ) -> tuple[Floats, Floats]:
         """Coordinates (rows, columns), NaN in holes, and the log-slopes of their maps.
 
         Args:
             data: a table.
             partial: take columns that are not there as unobserved.
+            strict: refuse levels never seen and values beyond a column's bounds.
 
         Raises:
             DataError: a missing column, or a value of the wrong kind.
         """
-        codes = self.schema.encode(data, allow_missing_columns=partial)
+        codes = self.schema.encode(data, strict, allow_missing_columns=partial)
         pairs = [c.forward(codes[:, i]) for i, c in enumerate(self.coordinates)]
         return np.stack([p[0] for p in pairs], 1), np.stack([p[1] for p in pairs], 1)
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
+from diffeo.checks import check_count
 from diffeo.density import Seed, as_generator
 from diffeo.draw import Draw
 from diffeo.errors import ShapeError
@@ -61,6 +62,7 @@ class AnyOrderFlow(Model):
 
     Raises:
         ShapeError: no columns.
+        ValueError: a size that is not a whole number of at least 1 (3 for ``knots``).
 
     Reference: "A Deep and Tractable Density Estimator", Uria, Murray, Larochelle, 2014,
     arXiv:1310.1757; "MADE: Masked Autoencoder for Distribution Estimation", Germain, Gregor,
@@ -96,6 +98,10 @@ class AnyOrderFlow(Model):
     ) -> None:
         if not columns:
             raise ShapeError("AnyOrderFlow needs at least one column")
+        for name, size in (("width", width), ("components", components), ("orders", orders)):
+            check_count(name, size)
+        if knots < 3:
+            raise ValueError(f"knots must be a whole number >= 3, got {knots!r}")
         super().__init__((len(columns),))
         self.columns = tuple(columns)
         self.support = Features([_support(column) for column in columns])
@@ -104,7 +110,7 @@ class AnyOrderFlow(Model):
                 torch.manual_seed(seed)
             self.groups = nn.ModuleList(grouped(self.columns, components, knots))
             self.network = self._network(width, blocks)
-            drawn = [torch.randperm(len(columns)) + 1 for _ in range(max(1, orders))]
+            drawn = [torch.randperm(len(columns)) + 1 for _ in range(orders)]
         self.register_buffer("ranks", torch.stack(drawn))
 
     def _network(self, width: int, blocks: int) -> AnyOrderNetwork:
@@ -172,6 +178,14 @@ class AnyOrderFlow(Model):
             log_prob[group.index] = group.log_prob(x[group.index], params)
         log_prob = torch.where(there, log_prob, 0.0)
         return torch.where(impossible, -math.inf, log_prob)
+
+    def impossible(self, x: Tensor) -> Tensor:
+        """Which values their columns cannot have, (rows, D); a hole is possible.
+
+        Args:
+            x: (rows, D), NaN in holes.
+        """
+        return self._without_holes(x.t())[2].t()
 
     def full_conditionals(self, x: Tensor) -> Tensor:
         """log p(x_i | all other columns that are there), (*batch, D); 0 in holes.
