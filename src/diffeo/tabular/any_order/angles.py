@@ -79,4 +79,8 @@ class Angles(ColumnGroup):
         return x
 
     def contains(self, x: Tensor) -> Tensor:
-        return x.abs() <= math.pi + 1e-5
+        inside = x.abs() <= math.pi + 1e-5
+        if not self.lattice:
+            return inside
+        places = (x + math.pi) / self.step
+        return inside & ((places - places.round()).abs() < 1e-2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from diffeo.described import Described
 
@@ -14,7 +15,11 @@ class ColumnKind(Described):
     """One column of an AnyOrderFlow."""
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self.arguments() == getattr(other, "arguments", dict)()
+        return type(self) is type(other) and self._state() == other._state()
+
+    def _state(self) -> dict[str, Any]:
+        # not how it was built: what is left out and what is given as its default are the same
+        return {name: value for name, value in vars(self).items() if name != "_arguments"}
 
     def __hash__(self) -> int:
         return hash(type(self))
