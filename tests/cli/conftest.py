@@ -41,5 +41,6 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     plain = ["fit", table, "-o", folder / "plain.safetensors"]
     given = ["fit", table, "-o", folder / "given.safetensors", "--context", "c,a"]
     for arguments in (plain, given):
-        assert main([str(a) for a in [*arguments, "--quiet", "--config", config]]) == 0
+        more = ["--quiet", "--config", config, "--model", "nsf"]
+        assert main([str(a) for a in [*arguments, *more]]) == 0
     return folder

@@ -30,7 +30,9 @@ def test_fit_writes_a_model_that_knows_its_columns(run, made: Path, tmp_path: Pa
 
 def test_summary_shows_the_validation_loss_in_nats_and_bits(run, made: Path, tmp_path) -> None:
     path = tmp_path / "m.safetensors"
-    result = run("fit", made / "table.csv", "-o", path, "--config", made / "config.json")
+    result = run(
+        "fit", made / "table.csv", "-o", path, "--config", made / "config.json", "--model", "nsf"
+    )
     loss = diffeo.load(path).record["best_loss"]
     assert f"{loss:.4f} nats a row, {loss / np.log(2) / 3:.4f} bits" in result.out
 
@@ -100,7 +102,8 @@ def test_bad_configuration(run, made: Path, tmp_path: Path, config: dict, messag
         table = write_csv(tmp_path / "t.csv", -np.abs(values()), "a,b,c")
     else:
         table = made / "table.csv"
-    result = run("fit", table, "-o", tmp_path / "m.safetensors", "--config", tmp_path / "c.json")
+    arguments = ["--config", tmp_path / "c.json", "--model", "nsf"]
+    result = run("fit", table, "-o", tmp_path / "m.safetensors", *arguments)
     assert result.code == 2
     assert message in result.err
     assert not (tmp_path / "m.safetensors").exists()

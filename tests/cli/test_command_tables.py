@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from cli_tables import values, write_csv
+from cli_tables import refused, values, write_csv
 from mixed_tables import mixed, read, write_mixed
 
 import diffeo
@@ -44,8 +45,8 @@ def test_auto_takes_a_model_that_suits_the_columns(run, fitted: Path, tmp_path: 
 
     numbers = write_csv(tmp_path / "n.csv", values(), "a,b,c")
     result = run("fit", numbers, "-o", out, "--epochs", 1)
-    assert result.out.startswith("model nsf: all columns are continuous numbers\n")
-    assert isinstance(diffeo.load(out), diffeo.NSF)
+    assert result.out.startswith("model continuous: all columns are continuous numbers\n")
+    assert isinstance(diffeo.load(out).base, diffeo.Mixture)
     result = run("fit", numbers, "-o", out, "--epochs", 1, "--model", "table", "--quiet")
     assert (result.code, result.out) == (0, "")
     assert isinstance(diffeo.load(out), diffeo.TableFlow)
@@ -227,3 +228,56 @@ def test_compare_needs_one_measure(run, fitted: Path, tmp_path: Path) -> None:
     assert "densities of different columns" in result.err
     model = fitted / "m.safetensors"
     assert "no clear difference" in run("compare", model, model, fitted / "t.csv").out
+
+
+def test_the_average_of_flows_says_how_well_it_does(run, tmp_path: Path) -> None:
+    table = write_csv(tmp_path / "t.csv", values(), "a,b,c")
+    fresh = write_csv(tmp_path / "f.csv", values(1000)[200:], "a,b,c")
+    config, out = tmp_path / "c.json", tmp_path / "m.safetensors"
+    config.write_text('{"model": {"members": 2, "hidden": [16]}, "fit": {"epochs": 3}}')
+    result = run("fit", table, "-o", out, "--config", config)
+    assert result.code == 0, result.err
+    assert "3, of 2 members; stopped: all epochs done" in result.out
+    record = diffeo.load(out).record
+    assert record["options"]["hidden"] == [16]
+    assert f"held-out nll  {-record['held_out']:.4f} nats a row" in result.out
+    # held-out rows of the fit predict how well fresh rows do
+    scores = diffeo.load(out).log_prob(read(fresh).to_numpy())
+    assert abs(record["held_out"] - scores.mean()) < 4 * scores.std() / np.sqrt(40)
+    shown = run("info", out)
+    assert shown.code == 0
+    assert "stopped: all epochs done" in shown.out
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"model": {"supports": {}}}, "unknown option 'supports'"),
+        ({"fit": {"ema": 0.9}}, "the model 'continuous' has no ema = 0.9"),
+        ({"fit": {"patience": None}}, "has no patience = None"),
+        ({"model": {"layers": 0}}, "layers must be a whole number >= 1, got 0"),
+        ({"model": {"hidden": "wide"}}, "hidden must be a list of whole numbers"),
+        ({"fit": {"validation": 2.0}}, "validation must be a share in (0, 1)"),
+    ],
+)
+def test_options_that_the_average_does_not_take(run, tmp_path, config: dict, message) -> None:
+    table = write_csv(tmp_path / "t.csv", values(), "a,b,c")
+    (tmp_path / "c.json").write_text(json.dumps(config))
+    arguments = ["--config", tmp_path / "c.json", "--model", "continuous", "--quiet"]
+    result = run("fit", table, "-o", tmp_path / "m.safetensors", *arguments)
+    refused(result, message, tmp_path, table, tmp_path / "c.json")
+    result = run("fit", table, "-o", tmp_path / "m.safetensors", *arguments, "--context", "a")
+    assert "the model 'continuous' has no context" in result.err
+
+
+def test_auto_takes_a_single_flow_where_only_that_can(run, tmp_path: Path) -> None:
+    table, out = write_csv(tmp_path / "t.csv", values(), "a,b,c"), tmp_path / "m.safetensors"
+    for arguments, reason in (
+        (["--context", "a"], "the density is conditional on other columns"),
+        (["--checkpoint", tmp_path / "k"], "there is an option 'checkpoint'"),
+    ):
+        result = run("fit", table, "-o", out, "--epochs", 1, *arguments)
+        assert result.code == 0, result.err
+        assert result.out.startswith("model nsf: ")
+        assert reason in result.out.splitlines()[0]
+        assert isinstance(diffeo.load(out), diffeo.NSF)

@@ -175,9 +175,8 @@ def test_check_fails_with_code_1(run, made: Path, monkeypatch) -> None:
 def test_compare(run, made: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.safetensors"
     first = made / "plain.safetensors"
-    fitted = run(
-        "fit", made / "table.csv", "-o", other, "--config", made / "config.json", "--lr", "0.1"
-    )
+    arguments = ["--config", made / "config.json", "--lr", "0.1", "--model", "nsf"]
+    fitted = run("fit", made / "table.csv", "-o", other, *arguments)
     assert fitted.code == 0
     result = run("compare", first, other, made / "table.csv")
     assert result.code == 0, result.err

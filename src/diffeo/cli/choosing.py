@@ -11,10 +11,11 @@ if TYPE_CHECKING:
 
     from diffeo.tabular.columns import Column, Schema
 
-__all__ = ["AUTO", "CONTINUOUS", "TABLE", "Choice", "check_name", "choose"]
+__all__ = ["AUTO", "CONDITIONAL", "CONTINUOUS", "TABLE", "Choice", "check_name", "choose"]
 
-AUTO, TABLE = "auto", "table"
-CONTINUOUS = "nsf"
+AUTO, TABLE, CONTINUOUS = "auto", "table", "continuous"
+# for a density given context, and where options are asked for that only single flows have
+CONDITIONAL = "nsf"
 _SHOWN = 3  # reasons
 
 
@@ -36,7 +37,7 @@ def check_name(name: str) -> str:
     from diffeo.errors import UnknownModelError
     from diffeo.models import MODEL_NAMES
 
-    known = [AUTO, TABLE, *MODEL_NAMES]
+    known = [AUTO, TABLE, CONTINUOUS, *MODEL_NAMES]
     if name.lower() not in known:
         near = difflib.get_close_matches(name.lower(), known) or known
         raise UnknownModelError(f"no model is called {name!r}; did you mean {' or '.join(near)}?")

@@ -14,7 +14,13 @@ from typing import Any
 
 from diffeo.errors import DataError, import_extra
 
-__all__ = ["checked_fit_options", "checked_model_options", "read_config", "supports_of"]
+__all__ = [
+    "check_keys",
+    "checked_fit_options",
+    "checked_model_options",
+    "read_config",
+    "supports_of",
+]
 
 # arguments of Model.fit that a file can give, with their types; a whole number does for a float
 _FIT_TYPES: dict[str, tuple[type, ...]] = {
@@ -52,7 +58,7 @@ def read_config(path: str) -> tuple[dict[str, Any], dict[str, Any], dict[str, An
     except ValueError as error:
         raise DataError(f"{path} does not parse: {error}") from error
     tables = content if isinstance(content, dict) else {}
-    _check_keys(path, tables, ("model", "fit", "schema"))
+    check_keys(path, tables, ("model", "fit", "schema"))
     for name, table in tables.items():
         if not isinstance(table, dict):
             raise DataError(f"{path}: {name!r} must be a table of options, got {table!r}")
@@ -70,7 +76,12 @@ def _parser(path: str) -> Callable[[str], Any]:
     raise DataError(f"{path}: a configuration is a .toml or a .json file")
 
 
-def _check_keys(where: str, given: Iterable[str], known: Iterable[str]) -> None:
+def check_keys(where: str, given: Iterable[str], known: Iterable[str]) -> None:
+    """Raise at an option that is none, naming near ones.
+
+    Raises:
+        DataError: at the first.
+    """
     known = sorted(known)
     for key in given:
         if key not in known:
@@ -84,7 +95,7 @@ def checked_fit_options(given: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         DataError: an unknown option, or a value of the wrong type.
     """
-    _check_keys("fit", given, _FIT_TYPES)
+    check_keys("fit", given, _FIT_TYPES)
     options = {name: None if value == "none" else value for name, value in given.items()}
     for name, value in options.items():
         if not _fits(name, value):
@@ -111,7 +122,7 @@ def checked_model_options(
         DataError: an unknown option, or a support that is none.
     """
     known = set(inspect.signature(build).parameters) - _NOT_OF_A_FILE
-    _check_keys("model", given, known)
+    check_keys("model", given, known)
     options = dict(given)
     if "supports" in options:
         options["supports"] = supports_of(options["supports"], features)
@@ -131,7 +142,7 @@ def supports_of(given: Any, features: list[str]) -> list[Any]:
             f"model: supports must be a table by column, such as "
             f'{{{features[0]} = "positive"}}, got {given!r}'
         )
-    _check_keys("model.supports", given, features)
+    check_keys("model.supports", given, features)
     found: list[Any] = []
     for value, run in itertools.groupby(features, lambda name: given.get(name, "real")):
         found += _supports(list(run), value)

@@ -32,8 +32,9 @@ def add_to(subparsers: Subparsers) -> None:
         "--model",
         default="auto",
         metavar="NAME",
-        help="'table' for columns of any type, with holes; nsf, maf, realnvp, ... (a wrong name "
-        "shows near ones) for continuous numbers; 'auto' looks at the columns (auto)",
+        help="'table' for columns of any type, with holes; for continuous numbers 'continuous' (an "
+        "average of flows on normal scores) or a single flow (nsf, maf, realnvp, ...; a wrong name "
+        "shows near ones); 'auto' looks at the columns (auto)",
     )
     parser.add_argument(
         "--columns", type=names, metavar="A,B,..", help="columns to model (all but the context)"
@@ -87,7 +88,8 @@ def _or_none(read: Any) -> Any:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from diffeo.cli.choosing import TABLE, check_name
+    from diffeo.cli.choosing import CONTINUOUS, TABLE, check_name
+    from diffeo.cli.fit_continuous import fit_average
     from diffeo.cli.fit_numbers import fit_numbers
     from diffeo.cli.fit_options import read_options
     from diffeo.cli.fit_table import fit_table
@@ -99,12 +101,14 @@ def _run(arguments: argparse.Namespace) -> int:
     check_output(arguments.output, [".safetensors"], [arguments.data])
     options = read_options(arguments)
     source = Source.of(open_table(arguments.data), arguments.columns, arguments.context)
-    choice = source.choose(name, options.schema)
+    choice = source.choose(name, options)
     if not arguments.quiet and choice.reason:
         print(f"model {choice.name}: {choice.reason}", flush=True)
     model: Model
     if choice.name == TABLE:
         model = fit_table(source, choice.schema, options, arguments.quiet)
+    elif choice.name == CONTINUOUS:
+        model = fit_average(source, options, arguments.quiet)
     else:
         model = fit_numbers(source, choice.name, options, arguments.quiet)
     return _save(model, arguments)
@@ -114,7 +118,8 @@ def _save(model: Model, arguments: argparse.Namespace) -> int:
     from diffeo.cli.summary import print_pairs, training_summary
 
     interrupted = model.record["stopped"] == "interrupted"
-    if interrupted and not model.record["history"]:
+    records = model.record.get("members", [model.record])
+    if interrupted and not any(record["history"] for record in records):
         raise KeyboardInterrupt("no epoch was finished, so no model was written")
     model.save(arguments.output)
     if not arguments.quiet:

@@ -42,7 +42,7 @@ def _run(arguments: argparse.Namespace) -> int:
     print()
     print_pairs([*training_summary(model), *_provenance(model.record)])
     # a TableFlow's are of its coordinates, which nobody knows
-    statistics = model.record["data"]["statistics"]
+    statistics = model.record["data"].get("statistics")
     if statistics and not isinstance(model, TableFlow):
         print()
         _print_statistics(statistics)
@@ -118,6 +118,7 @@ def _provenance(record: dict[str, Any]) -> list[tuple[str, str]]:
     return [
         (label, ", ".join(f"{name} {value}" for name, value in record[key].items()))
         for label, key in (("fit options", "options"), ("versions", "versions"))
+        if key in record
     ]
 
 

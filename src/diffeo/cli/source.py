@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from diffeo.cli.choosing import AUTO, CONTINUOUS, TABLE, Choice, choose
+from diffeo.cli.choosing import AUTO, CONDITIONAL, CONTINUOUS, TABLE, Choice, choose
+from diffeo.cli.fit_continuous import not_of_plan
 from diffeo.cli.table_rows import located
 from diffeo.errors import ContextError, DataError
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from diffeo.cli.fit_options import Options
     from diffeo.tabular import Table
 
 __all__ = ["Source"]
@@ -65,23 +67,28 @@ class Source:
         except DataError as error:
             raise located(self.table, error) from error
 
-    def choose(self, name: str, schema: dict[str, Any]) -> Choice:
+    def choose(self, name: str, options: Options) -> Choice:
         """The model of this name, or the one that suits the columns.
 
         Raises:
-            ContextError: context for a model of tables.
+            ContextError: context for a model without.
             DataError: types of columns for a model of numbers alone.
         """
-        if name == TABLE or (name == AUTO and schema):
-            self._refuse_context()
+        schema = options.schema
+        if name in (TABLE, CONTINUOUS) or (name == AUTO and schema):
+            self._refuse_context(CONTINUOUS if name == CONTINUOUS else TABLE)
         if name == AUTO:
             if self.context:
-                return Choice(CONTINUOUS, "the density is conditional on other columns")
+                return Choice(CONDITIONAL, "the density is conditional on other columns")
             frame = self.frame()
             try:
-                return choose(frame, schema)
+                choice = choose(frame, schema)
             except DataError as error:
                 raise located(self.table, error) from error
+            foreign = not_of_plan(options) if choice.name == CONTINUOUS else []
+            if not foreign:
+                return choice
+            return Choice(CONDITIONAL, f"{choice.reason}, and there is an option {foreign[0]!r}")
         if name != TABLE and schema:
             raise DataError(
                 f"the types of a schema are for the model 'table'; {name} takes all columns as "
@@ -89,12 +96,12 @@ class Source:
             )
         return Choice(name)
 
-    def _refuse_context(self) -> None:
+    def _refuse_context(self, name: str) -> None:
         if self.context:
             raise ContextError(
-                f"the model 'table' has no context: it models all columns together, and "
-                f"'diffeo sample --given' conditions on any of them; leave out --context, or take "
-                f"a model of continuous numbers such as --model {CONTINUOUS}"
+                f"the model {name!r} has no context, it models all columns together (with 'table', "
+                f"'diffeo sample --given' conditions on any); leave out --context, or take a flow "
+                f"of continuous numbers such as --model {CONDITIONAL}"
             )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 import warnings
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from diffeo.bases import MultivariateNormal, StandardNormal
 from diffeo.errors import DataError, DataWarning
 from diffeo.flow import Flow
 from diffeo.mixture import Mixture
+from diffeo.tabular.continuous_record import record_of
 from diffeo.training.data import check_columns
 from diffeo.training.seeds import generator
 from diffeo.training.ties import find_resolutions, warn_of_ties
@@ -72,7 +74,7 @@ class Plan:
         return cls(
             members=8 if rows < 2000 else 5 if rows < 8000 else 3,
             layers=3,
-            hidden=(128, 128),
+            hidden=(128, 128, 128),
             bins=8,
             epochs=max(10, min(200, round(MOST_STEPS * BATCH / rows))),
             patience=20,
@@ -85,7 +87,7 @@ class Plan:
 
 BATCH = 256
 # of each member
-MOST_STEPS = 6000
+MOST_STEPS = 4000
 
 
 def fit_continuous(
@@ -134,25 +136,37 @@ def fit_continuous(
     drawn = slice(None) if weight is None else _in_proportion(weight)
     ends.initialize(x[drawn])
     with torch.no_grad():
-        scores = ends.inverse(x)[0].float()
+        scores, log_slope = ends.inverse(x)
+        scores = scores.float()
     copula = _copula(scores[drawn])
     members: list[Flow] = []
     gains: list[Tensor] = []
+    # log-densities of the copula on the rows that each member held out, in the units of x
+    floors: list[Tensor] = []
     for k in range(wanted):
         left = None if plan.max_time is None else plan.max_time - (time.monotonic() - start)
         if left is not None and left <= 0 and members:
             break
-        member, gain = _member(scores, weight, copula, plan, seed + k, left, progress)
+        member, gain, held_out = _member(scores, weight, copula, plan, seed + k, left, progress)
         members.append(member)
         gains.append(gain)
+        with torch.no_grad():
+            floors.append(copula.log_prob(scores[held_out]) + log_slope[held_out])
+        if member.record["stopped"] == "interrupted":
+            break
     base = Mixture(*members, copula)
+    found = torch.empty(0)
     if members:
-        share = _share(torch.cat(gains))
+        gain = torch.cat(gains)
+        share = _share(gain)
+        flows = math.log(1 - share) + gain.double()
+        found = torch.cat(floors) + torch.logaddexp(flows, torch.tensor(share).log())
         weights = torch.tensor([(1 - share) / len(members)] * len(members) + [share])
         with torch.no_grad():
             base.logits.copy_(weights.log())
     flow = Flow(base, ends).double()
-    flow.record = {"data": {"columns": names}, "members": [m.record for m in members]}
+    seconds = time.monotonic() - start
+    flow.record = record_of(members, plan, seed, seconds, x, names, found)
     return flow.eval()
 
 
@@ -226,8 +240,8 @@ def _member(
     seed: int,
     max_time: float | None,
     progress: bool,
-) -> tuple[Flow, Tensor]:
-    """A fitted flow, and by how much it beats the copula on each row that it held out."""
+) -> tuple[Flow, Tensor, Tensor]:
+    """A fitted flow, by how much it beats the copula on each row that it held out, and these."""
     order = torch.randperm(len(scores), generator=generator(seed, "member"))
     cut = max(1, round(plan.validation * len(scores)))
     held_out, fit = order[:cut], order[cut:]
@@ -252,7 +266,7 @@ def _member(
         )
     with torch.no_grad():
         found = flow.log_prob(scores[held_out]) - copula.log_prob(scores[held_out])
-    return flow, found
+    return flow, found, held_out
 
 
 def _splines(columns: int, plan: Plan, seed: int) -> Flow:
