@@ -23,6 +23,8 @@ A, B = ReportColumn("a"), ReportColumn("b", "categorical")
         ({"log_prob": {"m": np.zeros(3), "n": np.zeros(4)}}, ShapeError, "same rows"),
         ({"log_prob": {"m": np.array([0, np.nan])}}, DataError, "without NaN"),
         ({"log_prob": {"m": np.zeros(0)}}, DataError, "at least one row"),
+        ({"log_prob": {"m": np.array([0, np.inf])}}, DataError, "infinite in row 1"),
+        ({"columns": [A], "data": pd.concat([FRAME, FRAME], axis=1)}, DataError, "'a' twice"),
         ({"columns": [A], "data": FRAME, "pit": np.zeros((3, 1))}, ShapeError, r"\(2, 1\)"),
         ({"columns": [A], "pit": np.array([[1.5]])}, DataError, r"\[0, 1\]"),
         ({"anomalies": Anomalies(FRAME, np.zeros(3))}, ShapeError, "2 rows, but 3 of scores"),

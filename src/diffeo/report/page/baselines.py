@@ -41,8 +41,8 @@ def baseline_log_probs(
         >>> from diffeo.report.page import ReportColumn, baseline_log_probs
         >>> x = pandas.DataFrame({"x": numpy.random.default_rng(0).normal(size=1000)})
         >>> scores = baseline_log_probs(x[:800], x[800:], [ReportColumn("x")])
-        >>> round(scores["Gaussian"].mean(), 1)
-        -1.4
+        >>> sorted(scores), scores["Gaussian"].shape
+        (['Gaussian', 'independent columns'], (200,))
     """
     coded = code(columns, training, held_out)
     return {

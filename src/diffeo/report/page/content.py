@@ -141,6 +141,9 @@ def _check_frame(what: str, frame: DataFrame, names: list[str]) -> None:
         raise DataError(
             f"{what} has no column {absent[0]!r}; it has {', '.join(map(str, frame.columns[:8]))}"
         )
+    twice = frame.columns[frame.columns.duplicated()].intersection(names)
+    if len(twice):
+        raise DataError(f"{what} has the column {twice[0]!r} twice; rename one")
     if not len(frame):
         raise DataError(f"{what} has no rows; leave it out to leave out what is drawn from it")
 
@@ -156,6 +159,9 @@ def _check_log_prob(log_prob: Mapping[str, Array]) -> None:
             raise DataError(
                 f"log_prob of {name!r} must be numbers of at least one row, without NaN"
             )
+        if np.isposinf(values).any():
+            row = int(np.isposinf(values).argmax())
+            raise DataError(f"log_prob of {name!r} is infinite in row {row}: the density diverges")
 
 
 def _check_pit(pit: Array | None, data: DataFrame | None, width: int) -> None:

@@ -53,6 +53,15 @@ def test_mutual_information_of_known_pairs():
     assert mutual_information(*bins) == pytest.approx(0.48, abs=0.035)
 
 
+def test_rare_labels_share_a_bin():
+    codes = np.concatenate([np.repeat(np.arange(5.0), 50), np.arange(5.0, 5000.0)])
+    bins, width = shared_bins(np.append(codes, np.nan), True)
+    assert width <= 31
+    assert len(set(bins[:250].tolist())) == 5
+    assert bins[-1] == -1
+    assert (np.bincount(bins[:-1]) > 0).all()
+
+
 def test_pairs_come_in_the_order_of_their_dependence():
     rng = RNG(0)
     a, b, c = rng.normal(size=(3, 3000))

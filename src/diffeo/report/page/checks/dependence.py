@@ -12,17 +12,22 @@ __all__ = ["mutual_information", "pairs_by_dependence", "shared_bins"]
 
 BINS = 12
 MOST_ROWS = 10_000
+# labels with a bin of their own, the most frequent ones
+MOST_LABELS = 30
 
 
 def shared_bins(values: Array, discrete: bool, bins: int = BINS) -> tuple[Array, int]:
-    """Bins of equal mass, 0, 1, ..., of values (rows,); -1 for NaN. Labels keep their codes.
+    """Bins of equal mass, 0, 1, ..., of values (rows,); -1 for NaN. Rare labels share a bin.
 
     Returns:
         The bins (rows,) and how many there are.
     """
     hole = np.isnan(values)
     if discrete:
-        found = np.where(hole, -1, values).astype(np.int64)
+        codes = np.where(hole, 0, values).astype(np.int64)
+        counts = np.bincount(codes[~hole], minlength=1)
+        rank = np.argsort(np.argsort(-counts, kind="stable"), kind="stable")
+        found = np.where(hole, -1, np.minimum(rank, MOST_LABELS)[codes])
     else:
         seen = values[~hole]
         inner = np.quantile(seen, np.linspace(0, 1, bins + 1)[1:-1]) if len(seen) else np.empty(0)
