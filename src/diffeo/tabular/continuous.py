@@ -34,6 +34,8 @@ __all__ = ["Plan", "fit_continuous"]
 # knots of a column's own spline: enough for spikes and gaps
 QUANTILE_BINS = 128
 FEWEST_ROWS = 5
+# seconds, that a fit may end
+LEAST_TIME = 0.01
 
 
 @dataclass(frozen=True)
@@ -145,8 +147,11 @@ def fit_continuous(
     floors: list[Tensor] = []
     for k in range(wanted):
         left = None if plan.max_time is None else plan.max_time - (time.monotonic() - start)
-        if left is not None and left <= 0 and members:
-            break
+        if left is not None:
+            if left <= 0 and members:
+                break
+            # an even part of what remains
+            left = max(left, LEAST_TIME) / (wanted - k)
         member, gain, held_out = _member(scores, weight, copula, plan, seed + k, left, progress)
         members.append(member)
         gains.append(gain)

@@ -25,8 +25,9 @@ REACH = 3.0
 BIN_ROWS = 4
 # bins before they are joined
 MOST_FIRST_BINS = 512
-# nats, over all rows, that a knot must be worth
-WORTH = 1.0
+# nats, over all rows, that a knot must be worth: what is tried, on every fifth row held out
+WORTHS = (1.0, 3.0, 8.0, 20.0)
+HELD_OUT, FEWEST_TO_CHOOSE = 5, 40
 # log-ratio of the secants of two bins that counts as a jump of the density
 JUMP = 3.0
 # no bin is steeper or flatter than this against the column's spread
@@ -121,13 +122,34 @@ class NormalScores(Transform):
 
 def _column_knots(column: Tensor, bins: int) -> Tensor:
     """(3, bins + 1): scores, values and slopes at the knots of one column (rows,)."""
+    return _knots(column, bins, _worth(column, bins))
+
+
+def _worth(column: Tensor, bins: int) -> float:
+    """What a knot must be worth, so that rows held out are most likely."""
+    held_out = torch.arange(len(column)) % HELD_OUT == 0
+    fit, new = column[~held_out], column[held_out]
+    if len(fit) < FEWEST_TO_CHOOSE or bool(fit.min() == fit.max()):
+        return WORTHS[-1]
+
+    def likelihood(worth: float) -> float:
+        layer = NormalScores(1, bins).double()
+        layer.knots.copy_(_knots(fit, bins, worth)[:, :, None])
+        score, log_slope = layer.inverse(new[:, None])
+        return float((log_slope - 0.5 * score[:, 0].square()).mean())
+
+    return max(WORTHS, key=likelihood)
+
+
+def _knots(column: Tensor, bins: int, worth: float) -> Tensor:
+    """The same, for knots that are each worth so many nats over all rows."""
     spread = column.std(unbiased=False)
     spread = torch.where(spread > 0, spread, torch.ones_like(spread))
     values, levels = _levels(column)
     scores = _first_scores(len(column))
     data = _interpolate(torch.special.ndtr(scores), levels, values)
     data = _separated(data, spread * scores.diff().min() / STEEPEST)
-    kept = _merged(scores.numpy(), data.numpy(), len(column), bins)
+    kept = _merged(scores.numpy(), data.numpy(), len(column), bins, worth)
     fine, fine_data = scores, data
     scores, data = scores[kept], data[kept]
     used = len(kept) - 1
@@ -168,7 +190,7 @@ def _first_scores(rows: int) -> Tensor:
     return scores[[*kept, len(levels) - 1]]
 
 
-def _merged(x: Array, y: Array, rows: int, most: int) -> list[int]:
+def _merged(x: Array, y: Array, rows: int, most: int, worth: float) -> list[int]:
     """The knots that stay when neighbouring bins are joined as long as the rows do not object.
 
     A column whose map is a line in a bin has N log(secant) as its negative log-likelihood there,
@@ -189,7 +211,7 @@ def _merged(x: Array, y: Array, rows: int, most: int) -> list[int]:
     costs = [math.inf, *(cost(k) for k in range(1, len(kept) - 1)), math.inf]
     while len(kept) - 1 > FEWEST_BINS:
         k = int(np.argmin(costs))
-        if len(kept) - 1 <= most and costs[k] > WORTH:
+        if len(kept) - 1 <= most and costs[k] > worth:
             break
         del kept[k], costs[k]
         for near in (k - 1, k):

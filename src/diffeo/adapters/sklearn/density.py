@@ -45,10 +45,10 @@ class FlowDensity(_BASE.DensityMixin, _BASE.BaseEstimator):  # type: ignore[misc
     Args:
         members: flows that are averaged; None is 8 below 2000 rows, 5 below 8000, else 3.
         layers: autoregressive layers of each flow; None is 3.
-        hidden: widths of the hidden layers of each layer's network; None is (128, 128).
+        hidden: widths of the hidden layers of each layer's network; None is (128, 128, 128).
         learning_rate: at the start of a cosine schedule; None is 0.003.
         batch_size: rows a step; None is 256.
-        epochs: passes over the rows at most; None is what 6000 steps take, within [10, 200].
+        epochs: passes over the rows at most; None is what 4000 steps take, within [10, 200].
         max_time: seconds after which training stops; None sets no limit. With a limit, the result
             depends on the speed of the machine.
         random_state: int, ``RandomState`` or None, as scikit-learn has it. The same int gives the
