@@ -14,7 +14,7 @@ from diffeo.arrays import Floats
 from diffeo.checks import check_count
 from diffeo.density import SampleShape, Seed, as_generator
 from diffeo.draw import Draw
-from diffeo.errors import DataError
+from diffeo.errors import DataError, import_extra
 from diffeo.model import Model
 from diffeo.tabular.any_order import AnyOrderFlow
 from diffeo.tabular.columns import Schema, to_frame
@@ -334,6 +334,29 @@ class TableFlow(Model):
             for _ in range(count)
         ]
 
+    def pit(self, x: Any, *, seed: Seed = None) -> pd.DataFrame:
+        """Probability integral transforms of the modelled columns; uniform where the model is right.
+
+        Each value is judged given some of the others in its row (the ones before it in the first
+        order); values of mass are randomised between what lies below them and up to them.
+
+        Args:
+            x: a table, as for ``log_prob``.
+            seed: of the randomisation.
+
+        Returns:
+            A pandas frame of numbers in [0, 1], NaN in holes.
+
+        Raises:
+            As ``log_prob``.
+        """
+        pandas = import_extra("pandas", "tabular")
+        typed, density = self._fitted()
+        rows = self._tensor(typed.encode(x)[0])
+        with torch.no_grad():
+            pit = density.pit(rows, seed=self._generator(seed)).double().cpu().numpy()
+        return pandas.DataFrame(pit, columns=typed.schema.names)
+
     # -- reasons ---------------------------------------------------------------------------------
 
     def explain(self, x: Any) -> pd.DataFrame:
@@ -348,8 +371,7 @@ class TableFlow(Model):
         Raises:
             As ``log_prob``.
         """
-        import pandas
-
+        pandas = import_extra("pandas", "tabular")
         typed, density = self._fitted()
         coordinates, log_slope = typed.encode(x)
         with torch.no_grad():

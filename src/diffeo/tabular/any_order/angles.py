@@ -78,9 +78,26 @@ class Angles(ColumnGroup):
             x = wrap(torch.round((x + math.pi) / self.step) * self.step - math.pi)
         return x
 
+    def below_and_at(self, x: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
+        location, scale, log_weight = self._units(params)
+        # counted from -pi; on a lattice, from the lower edge of its cell
+        half = self.step / 2
+        edges = (torch.full_like(x, -math.pi) - half, x - half, x + half)
+        start, low, high = (
+            (log_weight.exp() * _turned_cdf((edge - location) / scale, scale)).sum(0)
+            for edge in edges
+        )
+        return low - start, high - low
+
     def contains(self, x: Tensor) -> Tensor:
         inside = x.abs() <= math.pi + 1e-5
         if not self.lattice:
             return inside
         places = (x + math.pi) / self.step
         return inside & ((places - places.round()).abs() < 1e-2)
+
+
+def _turned_cdf(z: Tensor, scale: Tensor) -> Tensor:
+    """Sum of the normal distribution functions of all the turns that count."""
+    turns = 2 * math.pi * torch.arange(-TURNS, TURNS + 1, device=z.device, dtype=z.dtype)
+    return torch.special.ndtr(z + turns.reshape(-1, 1, 1, 1) / scale).sum(0)

@@ -187,6 +187,31 @@ class AnyOrderFlow(Model):
         """
         return self._without_holes(x.t())[2].t()
 
+    def pit(self, x: Tensor, *, seed: Seed = None) -> Tensor:
+        """Probability integral transforms, uniform on [0, 1] where the model is right, (rows, D).
+
+        Of each value given the columns before it in the first order; where the value has mass, at
+        random between the probabilities below and up to it. NaN in holes.
+
+        Args:
+            x: (rows, D), NaN in holes.
+            seed: of the draws.
+
+        Reference: "Remarks on a Multivariate Transformation", Rosenblatt, 1952, Annals of
+        Mathematical Statistics 23; "Predictive Model Assessment for Count Data", Czado, Gneiting,
+        Held, 2009, Biometrics 65 (randomisation).
+        """
+        rows, there, impossible, known = self._without_holes(x.t())
+        uniform = torch.rand(
+            rows.shape, generator=as_generator(seed, x.device), dtype=x.dtype, device=x.device
+        )
+        pit = torch.empty_like(rows)
+        params = self._params(rows, known, self.ranks[0])
+        for group, each in zip(self._groups(), params, strict=True):
+            below, at = group.below_and_at(rows[group.index], each)
+            pit[group.index] = below + uniform[group.index] * at
+        return torch.where(there & ~impossible, pit, math.nan).clamp(0, 1).t()
+
     def full_conditionals(self, x: Tensor) -> Tensor:
         """log p(x_i | all other columns that are there), (*batch, D); 0 in holes.
 

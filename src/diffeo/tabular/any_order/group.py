@@ -61,5 +61,9 @@ class ColumnGroup(nn.Module, ABC):
         return torch.ones_like(x, dtype=torch.bool)
 
     @abstractmethod
+    def below_and_at(self, x: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
+        """Probabilities of less than x, and of x itself, each (columns, rows)."""
+
+    @abstractmethod
     def contains(self, x: Tensor) -> Tensor:
         """Whether each of (columns, rows) is a value that the column can have."""

@@ -71,6 +71,13 @@ class Levels(ColumnGroup):
         # the unseen has no value that could be drawn
         return choose(self._log_probs(params), generator).to(params.dtype)
 
+    def below_and_at(self, x: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
+        each = self._log_probs(params).exp()
+        codes = self._codes(x)
+        zero = torch.zeros_like(each)
+        below = torch.where(codes < x, each, zero).sum(0)
+        return below, torch.where(codes == x, each, zero).sum(0)
+
     def known(self, x: Tensor) -> Tensor:
         # weights of the unseen would never have been trained
         return x < self.count

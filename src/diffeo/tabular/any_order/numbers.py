@@ -174,6 +174,23 @@ class Numbers(ColumnGroup):
         low = torch.where(x - half < self.low, -1e4, low)
         return low, torch.where(x + half > self.high, 1e4, high)
 
+    def below_and_at(self, x: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
+        low, high = self._edges(x) if self.lattice else (self.scores(x)[0],) * 2
+        location, log_scale, log_weight = self._units(params)
+        precision, weight = torch.exp(-log_scale), log_weight.exp()
+        below, through = (
+            (weight * torch.special.ndtr((edge - location) * precision)).sum(0)
+            for edge in (low, high)
+        )
+        at = through - below
+        if not self.choices:
+            return below, at
+        choice = self._choice(params).exp()
+        # where there is no atom, NaN compares false
+        less = torch.where(self.atoms < x, choice[:-1], 0.0).sum(0)
+        same = torch.where(self._is_atom(x), choice[:-1], 0.0).sum(0)
+        return less + choice[-1] * below, same + choice[-1] * at
+
     # -- samples ---------------------------------------------------------------------------------
 
     def sample(self, params: Tensor, generator: torch.Generator | None) -> Tensor:
