@@ -94,6 +94,7 @@ class Model(Density):
         compile: bool | Literal["auto"] = "auto",  # noqa: A002  torch's own word for it
         precision: Literal["bfloat16"] | None = None,
         progress: bool = True,
+        on_epoch: training.OnEpoch | None = None,
     ) -> Self:
         """Fit to data, by maximum likelihood unless another objective is given.
 
@@ -136,6 +137,8 @@ class Model(Density):
                 work in bfloat16; univariates, log-determinants and densities stay in float32, as
                 do weights and validation. None for the model's own dtype throughout.
             progress: show a bar with losses and time left (needs tqdm, in ``diffeo[cli]``).
+            on_epoch: called after each epoch with its number from 1, its training loss and its
+                validation loss or None; an error that it raises ends the fit.
 
         Returns:
             The model itself, with the best weights, in evaluation mode.
@@ -171,6 +174,7 @@ class Model(Density):
             compile=compile,
             precision=precision,
             progress=progress,
+            on_epoch=on_epoch,
         )
         rows = in_order(X, self._columns("columns"), "X")
         context = in_order(context, self._columns("context_columns"), "context")

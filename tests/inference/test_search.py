@@ -8,7 +8,7 @@ import optuna
 import pytest
 
 from diffeo.errors import MissingExtraError, TrainingError
-from diffeo.inference.search import Integers, Reals, search
+from diffeo.inference.search import Choices, Integers, Reals, search
 
 SPACE = {"layers": Integers(2, 64, log=True), "lr": Reals(1e-3, 0.1, log=True)}
 
@@ -130,3 +130,37 @@ def test_the_caller_s_verbosity_is_left_alone(tmp_path):
     before = optuna.logging.get_verbosity()
     search(_bowl, SPACE, trials=1, name="s", storage=tmp_path / "s.db")
     assert optuna.logging.get_verbosity() == before
+
+
+def test_a_new_study_tries_the_first_setting_first_and_once(tmp_path):
+    space = {"kind": Choices(("a", "b")), "lr": Reals(1e-3, 0.1, log=True)}
+    first = {"kind": "b", "lr": 0.05}
+    tried = []
+
+    def objective(setting, report):
+        tried.append(setting)
+        return setting["lr"] + (setting["kind"] == "b")
+
+    for trials in (4, 6):
+        arguments = {"trials": trials, "name": "s", "storage": tmp_path / "s.db"}
+        found = search(objective, space, first=first, **arguments)
+    assert len(tried) == 6
+    assert tried.count(first) == 1
+    assert tried[0] == found.trials[0].values == first
+    assert {setting["kind"] for setting in tried} == {"a", "b"}
+    assert found.best.values["kind"] == "a"
+
+
+def test_time_and_memory():
+    found = search(_bowl, SPACE, trials=10**9, name="s", storage=None, max_time=0.3)
+    assert 1 <= len(found.trials) < 10_000
+    # nothing is left of a study in memory
+    assert len(search(_bowl, SPACE, trials=2, name="s", storage=None).trials) == 2
+
+
+def test_a_storage_that_cannot_be_used(tmp_path):
+    with pytest.raises(ValueError, match=r"cannot be kept in nosql://me:\*\*\*@host/db") as caught:
+        search(_bowl, SPACE, trials=1, name="s", storage="nosql://me:secret@host/db")
+    assert "secret" not in str(caught.value)
+    with pytest.raises(ValueError, match="'kind' has no values"):
+        search(_bowl, {"kind": Choices(())}, trials=1, name="s", storage=None)

@@ -370,3 +370,25 @@ def test_a_validation_loss_that_is_not_finite_is_not_passed_over(small, table):
     far = table[:10] * 1e25
     with pytest.raises(TrainingError, match=r"not finite in epoch 1"):
         fitted(small(), table, validation=far)
+
+
+def test_each_epoch_is_told_and_an_error_ends_the_fit(table):
+    told = []
+
+    def on_epoch(epoch, train, validation):
+        told.append({"epoch": epoch, "train": train, "validation": validation})
+        if len(told) == 5:
+            raise RuntimeError("enough")
+
+    plain, watched = (diffeo.NSF(2, layers=1, hidden=[8], seed=0) for _ in range(2))
+    fitted(plain, table)
+    fitted(watched, table, on_epoch=on_epoch)
+    assert told == watched.record["history"]
+    # watching changes nothing, not even the record
+    assert same(plain, watched)
+    assert plain.record["options"] == watched.record["options"]
+    with pytest.raises(RuntimeError, match="enough"):
+        fitted(watched, table, on_epoch=on_epoch)
+    assert len(told) == 5
+    with pytest.raises(ValueError, match="on_epoch must be None or a function"):
+        fitted(watched, table, on_epoch=3)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
-    from diffeo.tabular.columns import Column, Schema
+    from diffeo.tabular.columns import Schema
 
 __all__ = ["AUTO", "CONDITIONAL", "CONTINUOUS", "TABLE", "Choice", "check_name", "choose"]
 
@@ -51,31 +51,14 @@ def choose(frame: pd.DataFrame, told: dict[str, Any]) -> Choice:
         DataError: a column that is nothing; see ``infer_schema``.
     """
     from diffeo.tabular.columns import infer_schema
+    from diffeo.tabular.plain import not_plain
 
     schema = infer_schema(frame, told)
     if told:
         return Choice(TABLE, "types of columns are given", schema)
-    reasons = [f"{c.name!r} {why}" for c in schema.columns for why in [_unlike(c)] if why]
-    reasons += [f"{name!r} follows from the others" for name in schema.derived]
-    reasons += [f"{name!r} cannot be modelled" for name in schema.left_out]
+    reasons = [f"{name!r} {why}" for name, why in not_plain(schema).items()]
     if not reasons:
         return Choice(CONTINUOUS, "all columns are continuous numbers")
     more = len(reasons) - _SHOWN
     shown = ", ".join(reasons[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
     return Choice(TABLE, f"not all columns are plain continuous numbers: {shown}", schema)
-
-
-def _unlike(column: Column) -> str:
-    """What makes a column something else than continuous numbers without holes."""
-    words = {"categorical": "holds labels", "boolean": "is yes or no", "datetime": "holds dates"}
-    if column.kind in words:
-        return words[column.kind]
-    if column.missing:
-        return "has holes"
-    if column.kind == "integer":
-        return "holds whole numbers"
-    if column.discrete:
-        return "takes few values"
-    if column.step:
-        return f"comes in steps of {column.step:.4g}"
-    return f"is heaped at {column.atoms[0]:g}" if column.atoms else ""

@@ -115,11 +115,18 @@ def _counted(names: list[str]) -> list[str]:
 
 
 def _provenance(record: dict[str, Any]) -> list[tuple[str, str]]:
-    return [
-        (label, ", ".join(f"{name} {value}" for name, value in record[key].items()))
-        for label, key in (("fit options", "options"), ("versions", "versions"))
-        if key in record
-    ]
+    found = _tuning(record.get("tuning"))
+    for label, key in (("fit options", "options"), ("versions", "versions")):
+        if key in record:
+            found.append((label, ", ".join(f"{k} {value}" for k, value in record[key].items())))
+    return found
+
+
+def _tuning(record: dict[str, Any] | None) -> list[tuple[str, str]]:
+    if record is None:
+        return []
+    gain = f"{record['gain']:+.4f} ± {record['gain_error']:.4f} nats over the defaults"
+    return [("tuning", f"{record['trials']} trials, {gain} on {record['rows']:,} rows set aside")]
 
 
 def _print_statistics(statistics: dict[str, dict[str, float]]) -> None:

@@ -9,13 +9,13 @@ import warnings
 from collections.abc import Sequence
 from typing import NoReturn
 
-from diffeo.cli import check, compare, demo, fit, impute, info, sample, score
+from diffeo.cli import check, compare, demo, detect, fit, impute, info, report, sample, score, tune
 from diffeo.errors import DiffeoError
 from diffeo.version import __version__
 
 __all__ = ["main"]
 
-_SUBCOMMANDS = (fit, score, sample, impute, info, check, compare, demo)
+_SUBCOMMANDS = (fit, score, sample, detect, report, impute, tune, info, compare, check, demo)
 
 
 class _UsageError(Exception):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import os
+import re
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +15,7 @@ import numpy as np
 
 from diffeo.errors import TrainingError, import_extra
 
-__all__ = ["Integers", "Reals", "Search", "Space", "Trial", "search"]
+__all__ = ["Choices", "Integers", "Reals", "Search", "Space", "Trial", "search"]
 
 Report = Callable[[int, float], None]
 Objective = Callable[[dict[str, Any], Report], float]
@@ -45,7 +47,19 @@ class Reals:
         return float(trial.suggest_float(name, self.low, self.high, log=self.log))
 
 
-Space = Mapping[str, Integers | Reals]
+@dataclass(frozen=True)
+class Choices:
+    """One of some values without an order."""
+
+    values: tuple[str | int | float, ...]
+
+    def suggest(self, trial: Any, name: str) -> str | int | float:
+        """A value for an Optuna trial."""
+        found: str | int | float = trial.suggest_categorical(name, list(self.values))
+        return found
+
+
+Space = Mapping[str, Choices | Integers | Reals]
 
 
 @dataclass(frozen=True)
@@ -95,9 +109,11 @@ def search(
     *,
     trials: int,
     name: str,
-    storage: str | os.PathLike[str] = "search.db",
+    storage: str | os.PathLike[str] | None = "search.db",
     seed: int = 0,
     warmup: int = 0,
+    first: Mapping[str, Any] | None = None,
+    max_time: float | None = None,
     done: Callable[[Trial], None] | None = None,
 ) -> Search:
     """Minimise an objective over settings by a tree-structured Parzen estimator.
@@ -114,15 +130,17 @@ def search(
         trials: to have in the study in all, earlier calls and other machines included.
         name: of the study; a storage holds many.
         storage: path of an SQLite file, made where there is none, or any URL that Optuna takes,
-            such as "postgresql://user@host/db" or "mysql://user@host/db".
+            such as "postgresql://user@host/db" or "mysql://user@host/db"; None keeps it in memory.
         seed: of the proposals; a trial has its own from this and its number.
         warmup: reported steps below which no trial is stopped.
+        first: the setting that a new study tries first.
+        max_time: seconds after which no other trial begins.
         done: called with every trial that this call has finished.
 
     Raises:
         MissingExtraError: Optuna is not installed.
-        ValueError: an empty range, fewer than one trial, or a study of this name over another
-            space.
+        ValueError: an empty range, fewer than one trial, a storage that cannot be used, or a study
+            of this name over another space.
 
     Reference: "Optuna: A Next-generation Hyperparameter Optimization Framework", Akiba, Sano,
     Yanase, Ohta, Koyama, 2019, arXiv:1907.10902.
@@ -141,7 +159,12 @@ def search(
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
         study = _study(optuna, name, storage, space, warmup)
+        if first is not None and not study.get_trials(deepcopy=False):
+            study.enqueue_trial(dict(first))
+        start = time.monotonic()
         while len(_finished(study)) < trials:
+            if max_time is not None and time.monotonic() - start >= max_time:
+                break
             made = _try(optuna, study, objective, space, seed)
             if done is not None:
                 done(made)
@@ -156,29 +179,39 @@ def _check(space: Space, trials: int) -> None:
     if not space:
         raise ValueError("space names no setting to search")
     for name, values in space.items():
+        if isinstance(values, Choices):
+            if not values.values:
+                raise ValueError(f"{name!r} has no values to choose from")
+            continue
         if not values.low < values.high or (values.log and values.low <= 0):
             positive = " and above 0, for a log scale" if values.log else ""
             raise ValueError(f"the range of {name!r} must have low < high{positive}, got {values}")
 
 
 def _study(
-    optuna: Any, name: str, storage: str | os.PathLike[str], space: Space, warmup: int
+    optuna: Any, name: str, storage: str | os.PathLike[str] | None, space: Space, warmup: int
 ) -> Any:
-    study = optuna.create_study(
-        storage=_url(storage),
-        study_name=name,
-        pruner=optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=warmup),
-        direction="minimize",
-        load_if_exists=True,
-    )
+    pruner = optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=warmup)
+    url = None if storage is None else _url(storage)
+    try:
+        study = optuna.create_study(
+            storage=url, study_name=name, pruner=pruner, direction="minimize", load_if_exists=True
+        )
+    except Exception as error:
+        # the driver of each kind of storage has errors of its own
+        reason = str(error).partition("\n")[0]
+        raise ValueError(
+            f"trials cannot be kept in {_without_password(str(storage))}: "
+            f"{type(error).__name__}: {_without_password(reason)}"
+        ) from error
     described = {key: repr(values) for key, values in space.items()}
     known = study.user_attrs.get("space")
     if known is None:
         study.set_user_attr("space", described)
     elif known != described:
         raise ValueError(
-            f"{storage} holds a study {name!r} over another space, {known}; "
-            f"give another storage or another name"
+            f"{_without_password(str(storage))} holds a study {name!r} over another space, "
+            f"{known}; give another storage or another name"
         )
     return study
 
@@ -186,6 +219,10 @@ def _study(
 def _url(storage: str | os.PathLike[str]) -> str:
     text = os.fspath(storage)
     return text if "://" in text else f"sqlite:///{Path(text).resolve().as_posix()}"
+
+
+def _without_password(text: str) -> str:
+    return re.sub(r"(://[^:/@\s]*):[^@/\s]*@", r"\1:***@", text)
 
 
 def _finished(study: Any) -> list[Any]:

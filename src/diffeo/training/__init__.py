@@ -10,10 +10,10 @@ import torch
 from diffeo.arrays import ArrayLike
 from diffeo.training.data import TrainingData, prepare
 from diffeo.training.loop import Trainer
-from diffeo.training.options import FitOptions, Objective, Schedule
+from diffeo.training.options import FitOptions, Objective, OnEpoch, Schedule
 from diffeo.training.ties import warn_of_ties
 
-__all__ = ["FitOptions", "Objective", "Schedule", "fit"]
+__all__ = ["FitOptions", "Objective", "OnEpoch", "Schedule", "fit"]
 
 INITIALIZATION_ROWS = 65_536
 

@@ -81,6 +81,8 @@ class Trainer:
                     self._epoch(start)
                     last = self.history[-1]
                     progress.epoch(last["train"], last["validation"], self.best_loss)
+                    if self.options.on_epoch is not None:
+                        self.options.on_epoch(self.epoch, last["train"], last["validation"])
                     if checkpoint and (
                         self.stopped or time.monotonic() - written > CHECKPOINT_SECONDS
                     ):

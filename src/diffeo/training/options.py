@@ -13,10 +13,12 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-__all__ = ["FitOptions", "Objective", "Schedule"]
+__all__ = ["FitOptions", "Objective", "OnEpoch", "Schedule"]
 
 # objective(model, x, context, weight) -> scalar
 Objective = Callable[[Any, Tensor, Tensor | None, Tensor | None], Tensor]
+# on_epoch(epoch, training loss, validation loss or None)
+OnEpoch = Callable[[int, float, float | None], None]
 # schedule(progress in [0, 1]) -> factor of the learning rate
 Schedule = Literal["cosine", "constant"] | Callable[[float], float]
 
@@ -42,6 +44,7 @@ class FitOptions:
     compile: bool | Literal["auto"]
     precision: Literal["bfloat16"] | None
     progress: bool
+    on_epoch: OnEpoch | None = None
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "seed", "patience"):
@@ -60,6 +63,10 @@ class FitOptions:
             "precision": (self.precision in (None, "bfloat16"), "None or 'bfloat16'"),
             "objective": (callable(self.objective), "a function (model, x, context, weight)"),
             "optimizer": (callable(self.optimizer), "called as optimizer(parameters, lr=lr)"),
+            "on_epoch": (
+                self.on_epoch is None or callable(self.on_epoch),
+                "None or a function (epoch, training loss, validation loss)",
+            ),
             "schedule": (
                 callable(self.schedule) or self.schedule in ("cosine", "constant"),
                 "'cosine', 'constant' or a function of the progress in [0, 1]",
@@ -90,7 +97,7 @@ class FitOptions:
     def summary(self) -> dict[str, Any]:
         """The options that decide the result, as JSON."""
         named = {"objective", "optimizer", "schedule"}
-        skipped = {"checkpoint", "max_time", "progress", "device"}
+        skipped = {"checkpoint", "max_time", "progress", "device", "on_epoch"}
         return {
             name: _name(value) if name in named else value
             for name, value in vars(self).items()
