@@ -20,7 +20,9 @@ from diffeo.tabular.any_order import AnyOrderFlow
 from diffeo.tabular.columns import Schema, to_frame
 from diffeo.tabular.columns.numbers import first_bad
 from diffeo.tabular.defaults import fit_options
+from diffeo.tabular.filling import filled
 from diffeo.tabular.typed import TypedColumns, typed_columns
+from diffeo.training.data import split_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
 __all__ = ["TableFlow"]
 
 Self = TypeVar("Self", bound="TableFlow")
+
+# held-out rows whose surprise is kept, to compare others with
+CALIBRATION_ROWS = 1000
 
 
 class TableFlow(Model):
@@ -156,13 +161,39 @@ class TableFlow(Model):
         typed, density = self._fitted()
         rows = self._possible_rows(frame, "X")
         _refuse_empty(typed, rows)
-        held_out = validation
+        options = fit_options(len(rows), options)
+        held_out = None
         if validation is not None and not isinstance(validation, int | float):
             held_out = self._possible_rows(to_frame(validation), "validation")
-        density.fit(rows, validation=held_out, seed=seed, **fit_options(len(rows), options))
+        elif validation:
+            train, rest = (i.numpy() for i in split_rows(len(rows), validation, seed))
+            rows, held_out = rows[train], rows[rest]
+            if options.get("sample_weight") is not None:
+                options["sample_weight"] = np.asarray(options["sample_weight"])[train]
+        density.fit(rows, validation=held_out, seed=seed, **options)
         self.record = {**density.record, "notes": list(typed.schema.notes)}
         self.record["data"]["columns"] = typed.schema.names
+        if held_out is not None:
+            self.record["surprise"] = self._usual_surprise(held_out[:CALIBRATION_ROWS])
         return self.eval()
+
+    def _usual_surprise(self, held_out: Floats) -> dict[str, Any]:
+        """What rows that were held out score, and what their columns add."""
+        each = np.where(np.isnan(held_out), np.nan, -self._full_conditionals(held_out))
+        usual = np.nan_to_num(np.nanmedian(each, 0))
+        return {"usual": usual.tolist(), "scores": np.sort(np.nansum(each - usual, 1)).tolist()}
+
+    def _full_conditionals(self, coordinates: Floats) -> Floats:
+        with torch.no_grad():
+            each = self._fitted()[1].full_conditionals(self._tensor(coordinates))
+        found: Floats = each.double().cpu().numpy()
+        return found
+
+    def column_surprise(self, x: Any) -> Floats:
+        """-log p(x_i | all others) in the model's coordinates, (rows, columns); NaN in holes."""
+        coordinates, _ = self._fitted()[0].encode(x)
+        surprise: Floats = -self._full_conditionals(coordinates)
+        return np.where(np.isnan(coordinates), np.nan, surprise)
 
     def _possible_rows(self, frame: pd.DataFrame, what: str) -> Floats:
         """Coordinates (rows, columns) of a table that can be fitted to."""
@@ -274,8 +305,14 @@ class TableFlow(Model):
         start, _ = typed.encode(self._one_row(given), partial=True, strict=True)
         if not np.isfinite(density.log_prob(start)[0]):
             raise DataError(f"no row can have {dict(given)}: a value outside its column's support")
-        rows = self._tensor(start).expand(count, -1)
-        return typed.decode(density.complete(rows, seed=self._generator(seed)).cpu().numpy())
+        return self._completed(np.repeat(start, count, 0), self._generator(seed))
+
+    def _completed(self, coordinates: Floats, generator: torch.Generator | None) -> pd.DataFrame:
+        """The table with these coordinates (rows, columns), its holes drawn."""
+        typed, density = self._fitted()
+        drawn = density.complete(self._tensor(coordinates), seed=generator).double().cpu().numpy()
+        # what was there keeps all digits of float64
+        return typed.decode(np.where(np.isnan(coordinates), drawn, coordinates))
 
     def _drawn(self, n: SampleShape, seed: Seed) -> Floats:
         draw = self._draw(n, None, seed)
@@ -325,17 +362,14 @@ class TableFlow(Model):
         Reference: "Multiple Imputation for Nonresponse in Surveys", Rubin, 1987.
         """
         count = check_count("n", n)
-        typed, density = self._fitted()
+        typed, _ = self._fitted()
         frame = to_frame(x)
         coordinates, _ = typed.encode(frame, partial=True)
-        rows, generator = self._tensor(coordinates), self._generator(seed)
-        return [
-            _filled(frame, typed.decode(density.complete(rows, seed=generator).cpu().numpy()))
-            for _ in range(count)
-        ]
+        generator = self._generator(seed)
+        return [filled(frame, self._completed(coordinates, generator)) for _ in range(count)]
 
     def pit(self, x: Any, *, seed: Seed = None) -> pd.DataFrame:
-        """Probability integral transforms of the modelled columns; uniform where the model is right.
+        """Probability integral transforms of the modelled columns, uniform if the model is right.
 
         Each value is judged given some of the others in its row (the ones before it in the first
         order); values of mass are randomised between what lies below them and up to them.
@@ -372,10 +406,9 @@ class TableFlow(Model):
             As ``log_prob``.
         """
         pandas = import_extra("pandas", "tabular")
-        typed, density = self._fitted()
+        typed, _ = self._fitted()
         coordinates, log_slope = typed.encode(x)
-        with torch.no_grad():
-            each = density.full_conditionals(self._tensor(coordinates)).double().cpu().numpy()
+        each = self._full_conditionals(coordinates)
         # 0 - 0 is 0, and -0 would be written as -0.0
         return pandas.DataFrame(0.0 - (each + log_slope), columns=typed.schema.names)
 
@@ -384,26 +417,3 @@ def _refuse_empty(typed: TypedColumns, rows: Floats) -> None:
     for name, column in zip(typed.schema.names, rows.T, strict=True):
         if np.isnan(column).all():
             raise DataError(f"column {name!r} is all missing; drop it")
-
-
-def _filled(frame: pd.DataFrame, drawn: pd.DataFrame) -> pd.DataFrame:
-    """The frame, with what was drawn in its holes."""
-    filled = frame.copy()
-    for name in drawn.columns:
-        if name not in frame.columns:
-            filled[name] = drawn[name]
-        elif frame[name].isna().any():
-            filled[name] = _merged(frame[name], drawn[name])
-    return filled
-
-
-def _merged(observed: pd.Series[Any], drawn: pd.Series[Any]) -> pd.Series[Any]:
-    """One column in the dtype of the draws, unless what was observed does not fit into it."""
-    merged = drawn.astype(object).where(observed.isna(), observed)
-    try:
-        typed = merged.astype(drawn.dtype)
-    except (TypeError, ValueError):
-        return merged.infer_objects()
-    # a label never seen is in no category, and an integer cuts digits off
-    kept = typed.astype(object)[observed.notna()] == merged[observed.notna()]
-    return typed if kept.all() else merged.infer_objects()

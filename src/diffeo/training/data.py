@@ -19,7 +19,7 @@ from diffeo.supports.discrete import discrete_columns
 from diffeo.training.seeds import generator
 from diffeo.training.ties import find_resolutions
 
-__all__ = ["Rows", "TrainingData", "prepare"]
+__all__ = ["Rows", "TrainingData", "prepare", "split_rows"]
 
 # the least standard deviation of a column, in rounding steps of its largest value
 LEAST_SPREAD = 32
@@ -292,11 +292,8 @@ def _split(
     if validation is None or share == 0:
         return rows, None
     if share is not None:
-        if not 0 < share < 1:
-            raise ValueError(f"fit: validation must be a share in (0, 1), got {validation!r}")
-        order = torch.randperm(len(rows), generator=generator(seed, "split"))
-        count = max(1, round(len(rows) * share))
-        return rows.take(order[count:]), rows.take(order[:count])
+        first, second = split_rows(len(rows), share, seed)
+        return rows.take(first), rows.take(second)
     given = validation if isinstance(validation, tuple) else (validation, None)
     if len(given) != 2:
         raise ValueError(f"fit: a validation tuple must be (X, context), got {len(given)} items")
@@ -311,6 +308,19 @@ def _split(
     if not len(held_out):
         raise DataError("the validation rows are empty; pass validation=None for none")
     return rows, held_out
+
+
+def split_rows(count: int, share: float, seed: int) -> tuple[Tensor, Tensor]:
+    """Which of ``count`` rows are trained on, and which share of them is held out.
+
+    Raises:
+        ValueError: a share that is not between 0 and 1.
+    """
+    if not 0 < share < 1:
+        raise ValueError(f"fit: validation must be a share in (0, 1), got {share!r}")
+    order = torch.randperm(count, generator=generator(seed, "split"))
+    held_out = max(1, round(count * share))
+    return order[held_out:], order[:held_out]
 
 
 def columns_text(columns: list[str]) -> str:

@@ -29,6 +29,8 @@ OF_DENSITY = 0.5
 HIDDEN = 0.3
 # weights of the regression beside the network, beyond which there is none
 MOST_STRAIGHT = 1_000_000
+# sets of columns that are judged together, given the others, at most
+PASSES = 64
 
 
 class AnyOrderFlow(Model):
@@ -215,20 +217,24 @@ class AnyOrderFlow(Model):
     def full_conditionals(self, x: Tensor) -> Tensor:
         """log p(x_i | all other columns that are there), (*batch, D); 0 in holes.
 
+        Of more than 64 columns, one pass takes a set of them: each is then given the columns of
+        the other sets, and those of its own that come before it.
+
         Args:
             x: (*batch, D), NaN in holes.
         """
         rows = x.reshape(-1, x.shape[-1]).t()
-        each = [
-            self.conditionals(rows, self._last(i, self.ranks[i % len(self.ranks)]))[i]
-            for i in range(len(self.columns))
-        ]
-        return torch.stack(each, -1).reshape(x.shape)
+        each = torch.empty_like(rows)
+        sets = torch.arange(len(rows), device=x.device).tensor_split(min(len(rows), PASSES))
+        for k, columns in enumerate(sets):
+            rank = self._last(columns, self.ranks[k % len(self.ranks)])
+            each[columns] = self.conditionals(rows, rank)[columns]
+        return each.t().reshape(x.shape)
 
-    def _last(self, column: int, rank: Tensor) -> Tensor:
-        """The order with one column moved to its end."""
-        moved = rank - (rank > rank[column]).to(rank.dtype)
-        return torch.where(torch.arange(len(rank), device=rank.device) == column, len(rank), moved)
+    def _last(self, columns: Tensor, rank: Tensor) -> Tensor:
+        """The order with some columns moved to its end."""
+        late = torch.zeros_like(rank).index_fill(0, columns, 1)
+        return (rank + len(rank) * late).argsort().argsort() + 1
 
     # -- density ---------------------------------------------------------------------------------
 
@@ -263,7 +269,7 @@ class AnyOrderFlow(Model):
         return -(log_prob if weight is None else weight * log_prob).mean()
 
     def training_objective(self) -> Objective:
-        return lambda model, x, _, weight: model.loss(x, weight)
+        return any_order_loss
 
     def _drawn_rank(self) -> Tensor:
         if float(torch.rand(())) < OF_DENSITY:
@@ -307,7 +313,12 @@ class AnyOrderFlow(Model):
     def _completed(self, x: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
         """Rows (D, rows) without holes, and the log-density of what was drawn (rows,)."""
         order = self.ranks[0]
-        return self._filled(x.t().clone(), order, generator, lambda i: self._last(i, order))
+        return self._filled(
+            x.t().clone(),
+            order,
+            generator,
+            lambda i: self._last(torch.tensor([i], device=order.device), order),
+        )
 
     def _filled(
         self,
@@ -335,6 +346,16 @@ class AnyOrderFlow(Model):
             x[column, holes] = drawn[i]
             log_q[holes] += groups[g].log_prob(drawn, params)[i]
         return x, log_q
+
+
+def any_order_loss(
+    model: AnyOrderFlow,
+    x: Tensor,
+    context: Tensor | None = None,  # noqa: ARG001  there is none
+    weight: Tensor | None = None,
+) -> Tensor:
+    """``model.loss``, as an objective of ``fit``."""
+    return model.loss(x, weight)
 
 
 def _support(column: ColumnKind) -> Support:
