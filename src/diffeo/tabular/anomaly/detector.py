@@ -191,7 +191,8 @@ class AnomalyDetector:
         return scores
 
     def _of_fixed(self, X: Any) -> Floats:
-        return self._encoding.broken(X) * math.log(self._rows + 2)
+        broken: Floats = self._encoding.broken(X).astype(np.float64)
+        return broken * math.log(self._rows + 2)
 
 
 def _filled(raw: Floats) -> Floats:

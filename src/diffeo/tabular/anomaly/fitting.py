@@ -64,7 +64,7 @@ def fit_mixtures(x: Tensor, owner: Tensor, training: Training, seed: int) -> Con
         noise = torch.randn(batch.shape, generator=generator)
         loss = _loss(network, batch + training.bandwidth * noise, owner, generator)
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         nn.utils.clip_grad_norm_(network.parameters(), training.clip)
         optimizer.step()
         schedule.step()
