@@ -26,7 +26,7 @@ __all__ = ["AnyOrderFlow"]
 # share of the training steps in the orders of log_prob
 OF_DENSITY = 0.5
 # share of the rows of which columns are hidden, each at a rate of its own
-HIDDEN = 0.3
+HIDDEN = 0.5
 # weights of the regression beside the network, beyond which there is none
 MOST_STRAIGHT = 1_000_000
 # sets of columns that are judged together, given the others, at most
@@ -312,12 +312,14 @@ class AnyOrderFlow(Model):
     @torch.no_grad()
     def _completed(self, x: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
         """Rows (D, rows) without holes, and the log-density of what was drawn (rows,)."""
-        order = self.ranks[0]
+        rows, order = x.t().clone(), self.ranks[0]
+        holes = rows.isnan()
+        if bool((holes == holes[:, :1]).all()):
+            # what is there comes first, in an order as those of training
+            rank = self._last(holes[:, 0].nonzero()[:, 0], order)
+            return self._filled(rows, rank, generator, lambda _: rank)
         return self._filled(
-            x.t().clone(),
-            order,
-            generator,
-            lambda i: self._last(torch.tensor([i], device=order.device), order),
+            rows, order, generator, lambda i: self._last(order.new_tensor([i]), order)
         )
 
     def _filled(
