@@ -38,7 +38,7 @@ def _flow(columns: Sequence[ColumnKind]) -> AnyOrderFlow:
 
 
 DENSITIES: list[Entry] = [
-    Entry("AnyOrderFlow", (AnyOrderFlow,), lambda d, c: _flow(MIXED[:d])),
+    Entry("AnyOrderFlow", (AnyOrderFlow,), lambda d, c: _flow(MIXED[:d]), quick=(1, 2, 3)),
     Entry(
         "AnyOrderFlow of numbers",
         (AnyOrderFlow,),
