@@ -96,6 +96,10 @@ FITS: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: small_flow().fit(TABLE, sample_weight=-np.ones(len(TABLE)), **QUICK),
         "sample_weight",
     ),
+    "weights of other rows": (
+        lambda: small_flow().fit(TABLE, sample_weight=np.ones(7), **QUICK),
+        r"sample_weight must have shape \(120,\), got \(7,\)",
+    ),
     "a column that is now all missing": (
         lambda: small_flow().fit(TABLE, **QUICK).fit(TABLE.assign(age=None), **QUICK),
         "'age' is all missing",
@@ -119,6 +123,25 @@ def test_columns_without_values_are_left_out_and_said() -> None:
     assert "empty" not in flow.sample(2, seed=0)
     (filled,) = flow.impute(TABLE.assign(empty=None), seed=0)
     assert filled["empty"].isna().all()
+
+
+def test_columns_of_few_values_are_kept() -> None:
+    """Then no held-out row may have one."""
+    rare = TABLE.assign(height=TABLE["height"].where(np.arange(len(TABLE)) < 5))
+    flow = small_flow().fit(rare, **QUICK)
+    assert np.isfinite(flow.log_prob(TABLE)).all()
+
+
+@pytest.mark.parametrize("validation", [0, 0.0, None])
+def test_no_validation(validation: Any) -> None:
+    flow = small_flow().fit(TABLE, validation=validation, **QUICK)
+    assert flow.record["history"][-1]["validation"] is None
+
+
+@pytest.mark.parametrize("validation", [-0.1, 1.5, 1, True])
+def test_shares_that_are_none(validation: Any) -> None:
+    with pytest.raises(ValueError, match=r"validation must be a share in \(0, 1\)"):
+        small_flow().fit(TABLE, validation=validation, **QUICK)
 
 
 def test_arguments() -> None:

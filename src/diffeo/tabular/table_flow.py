@@ -161,18 +161,16 @@ class TableFlow(Model):
         typed, density = self._fitted()
         rows = self._possible_rows(frame, "X")
         _refuse_empty(typed, rows)
-        options = fit_options(len(rows), options)
+        share = validation if isinstance(validation, int | float) else None
         held_out = None
-        if validation is not None and not isinstance(validation, int | float):
+        if validation is not None and share is None:
             held_out = self._possible_rows(to_frame(validation), "validation")
-        elif validation:
-            train, rest = (i.numpy() for i in split_rows(len(rows), validation, seed))
-            rows, held_out = rows[train], rows[rest]
-            if options.get("sample_weight") is not None:
-                options["sample_weight"] = np.asarray(options["sample_weight"])[train]
-        density.fit(rows, validation=held_out, seed=seed, **options)
+        split = share if held_out is None else held_out
+        density.fit(rows, validation=split, seed=seed, **fit_options(len(rows), options))
         self.record = {**density.record, "notes": list(typed.schema.notes)}
         self.record["data"]["columns"] = typed.schema.names
+        if share:
+            held_out = rows[split_rows(len(rows), share, seed)[1].numpy()]
         if held_out is not None:
             self.record["surprise"] = self._usual_surprise(held_out[:CALIBRATION_ROWS])
         return self.eval()
@@ -180,6 +178,7 @@ class TableFlow(Model):
     def _usual_surprise(self, held_out: Floats) -> dict[str, Any]:
         """What rows that were held out score, and what their columns add."""
         each = np.where(np.isnan(held_out), np.nan, -self._full_conditionals(held_out))
+        each[:, np.isnan(each).all(0)] = 0.0
         usual = np.nan_to_num(np.nanmedian(each, 0))
         return {"usual": usual.tolist(), "scores": np.sort(np.nansum(each - usual, 1)).tolist()}
 

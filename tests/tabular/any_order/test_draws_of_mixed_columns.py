@@ -98,7 +98,11 @@ def test_holes_are_drawn_from_their_conditionals() -> None:
 
 @pytest.mark.parametrize("holes", [(0,), (1, 3), (0, 1, 2), (0, 1, 2, 3)])
 def test_weights_of_completions_estimate_marginals(holes: tuple[int, ...]) -> None:
-    flow = flow_of(*SMALL)
+    # orders that differ as little as those of a fitted flow: else few draws have all the weight
+    flow, far = flow_of(*SMALL, state="initialised"), flow_of(*SMALL)
+    with torch.no_grad():
+        for near, other in zip(flow.parameters(), far.parameters(), strict=True):
+            near.lerp_(other, 0.4)
     row = torch.tensor([2.0, 1.0, -math.pi, 0.0]).double()
     row[list(holes)] = HOLE
     rules = [

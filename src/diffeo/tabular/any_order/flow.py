@@ -314,9 +314,10 @@ class AnyOrderFlow(Model):
         """Rows (D, rows) without holes, and the log-density of what was drawn (rows,)."""
         rows, order = x.t().clone(), self.ranks[0]
         holes = rows.isnan()
-        if bool((holes == holes[:, :1]).all()):
+        anywhere = holes.any(1, keepdim=True)
+        if bool((holes == anywhere).all()):
             # what is there comes first, in an order as those of training
-            rank = self._last(holes[:, 0].nonzero()[:, 0], order)
+            rank = self._last(anywhere[:, 0].nonzero()[:, 0], order)
             return self._filled(rows, rank, generator, lambda _: rank)
         return self._filled(
             rows, order, generator, lambda i: self._last(order.new_tensor([i]), order)
