@@ -44,6 +44,7 @@ def histogram(
     offset: float = 0.0,
     atoms: tuple[float, ...] = (),
     bins: int = BINS,
+    linear: bool = False,
 ) -> Histogram:
     """Histograms of ``arrays`` (rows,) of numbers; NaN is left out.
 
@@ -53,10 +54,11 @@ def histogram(
         offset: of that lattice.
         atoms: single values to leave out of the bins and to count apart.
         bins: at most.
+        linear: never even in the logarithm.
     """
     seen = [values[~np.isnan(values)] for values in arrays]
     smooth = [values[~np.isin(values, atoms)] for values in seen]
-    edges, logarithmic = bin_edges(smooth, step, offset, bins)
+    edges, logarithmic = bin_edges(smooth, step, offset, bins, linear)
     sizes = [max(len(values), 1) for values in seen]
     counts = [np.histogram(values, edges)[0] for values in smooth]
     return Histogram(
@@ -71,7 +73,9 @@ def histogram(
     )
 
 
-def bin_edges(arrays: Sequence[Array], step: float, offset: float, bins: int) -> tuple[Array, bool]:
+def bin_edges(
+    arrays: Sequence[Array], step: float, offset: float, bins: int, linear: bool = False
+) -> tuple[Array, bool]:
     """At most ``bins`` bins that hold all of ``arrays``, or all but their far outliers.
 
     Returns:
@@ -86,14 +90,17 @@ def bin_edges(arrays: Sequence[Array], step: float, offset: float, bins: int) ->
     if low == high:
         margin = abs(low) / 2 or 0.5
         return np.linspace(low - margin, high + margin, bins + 1), False
-    if low > 0 and math.log10(high) - math.log10(low) > DECADES:
+    if not linear and low > 0 and math.log10(high) - math.log10(low) > DECADES:
         return np.geomspace(low, high, bins + 1), True
     return np.linspace(low, high, bins + 1), False
 
 
 def _ends(arrays: Sequence[Array]) -> tuple[float, float]:
-    """Lowest and highest, without the furthest thousandth of each array if it stretches them."""
-    quantiles = np.array([np.quantile(values, [0, 0.001, 0.999, 1]) for values in arrays])
+    """Lowest and highest, without the furthest rows of each array if they stretch them.
+
+    These are a thousandth of the rows, but at least the outermost one.
+    """
+    quantiles = np.array([np.quantile(values, _levels(len(values))) for values in arrays])
     lowest, low = quantiles[:, 0].min(), quantiles[:, 1].min()
     high, highest = quantiles[:, 2].max(), quantiles[:, 3].max()
     room = (STRETCH - 1) * (high - low)
@@ -101,6 +108,11 @@ def _ends(arrays: Sequence[Array]) -> tuple[float, float]:
         float(lowest if low - lowest <= room else low),
         float(highest if highest - high <= room else high),
     )
+
+
+def _levels(rows: int) -> list[float]:
+    far = min(max(0.001, 1 / rows), 0.5)
+    return [0, far, 1 - far, 1]
 
 
 def _lattice_edges(low: float, high: float, step: float, offset: float, bins: int) -> Array:

@@ -120,7 +120,13 @@ def _plot(source: Source, j: int, pair: tuple[Array, Array]) -> str:
     if coded.discrete[j]:
         drawn, caption = _bars(coded.labels[j], pair)
     else:
-        binned = histogram(*pair, step=column.step, offset=column.offset, atoms=column.atoms)
+        binned = histogram(
+            *pair,
+            step=column.step,
+            offset=column.offset,
+            atoms=column.atoms,
+            linear=column.kind == "circular",
+        )
         drawn, caption = _steps(binned, bool(coded.dates[j]))
     return plot(drawn, label, title=source.tagged(j), caption=caption)
 

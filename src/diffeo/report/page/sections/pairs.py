@@ -127,7 +127,9 @@ class _Axis:
         if labels:
             return cls._of_labels(np.concatenate(seen).astype(np.int64), labels)
         column = source.coded.columns[k]
-        edges, logarithmic = bin_edges(seen, column.step, column.offset, CELLS)
+        edges, logarithmic = bin_edges(
+            seen, column.step, column.offset, CELLS, column.kind == "circular"
+        )
         if source.coded.dates[k]:
             return cls(edges, _date_ticks(edges), None)
         return cls(edges, {"type": "log"} if logarithmic else {}, None)
