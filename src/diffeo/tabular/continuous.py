@@ -67,18 +67,20 @@ class Plan:
     max_time: float | None
 
     @classmethod
-    def of(cls, rows: int) -> Plan:
-        """The default for so many rows; by sizes alone, so that a seed decides the result.
+    def of(cls, rows: int, columns: int = 1) -> Plan:
+        """The default for such a table; by sizes alone, so that a seed decides the result.
 
         Small tables get more members of fewer steps: what an average gains there is more than
-        what one flow learns.
+        what one flow learns. Wide ones get less of both, in proportion to what a step costs.
         """
+        members = 8 if rows < 2000 else 5 if rows < 8000 else 3
+        share = min(1.0, MANY_COLUMNS / columns)
         return cls(
-            members=8 if rows < 2000 else 5 if rows < 8000 else 3,
+            members=max(2, round(share * members)),
             layers=3,
             hidden=(128, 128, 128),
             bins=8,
-            epochs=max(10, min(200, round(MOST_STEPS * BATCH / rows))),
+            epochs=max(10, min(200, round(share * MOST_STEPS * BATCH / rows))),
             patience=20,
             batch_size=BATCH,
             lr=3e-3,
@@ -88,8 +90,9 @@ class Plan:
 
 
 BATCH = 256
-# of each member
+# of each member, up to so many columns
 MOST_STEPS = 4000
+MANY_COLUMNS = 40
 
 
 def fit_continuous(

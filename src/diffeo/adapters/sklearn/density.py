@@ -43,12 +43,14 @@ class FlowDensity(_BASE.DensityMixin, _BASE.BaseEstimator):  # type: ignore[misc
     and holes as what they are.
 
     Args:
-        members: flows that are averaged; None is 8 below 2000 rows, 5 below 8000, else 3.
+        members: flows that are averaged; None is 8 below 2000 rows, 5 below 8000, else 3, and
+            beyond 40 columns fewer, in proportion.
         layers: autoregressive layers of each flow; None is 3.
         hidden: widths of the hidden layers of each layer's network; None is (128, 128, 128).
         learning_rate: at the start of a cosine schedule; None is 0.003.
         batch_size: rows a step; None is 256.
-        epochs: passes over the rows at most; None is what 4000 steps take, within [10, 200].
+        epochs: passes over the rows at most; None is what 4000 steps take, beyond 40
+            columns fewer in proportion, within [10, 200].
         max_time: seconds after which training stops; None sets no limit. With a limit, the result
             depends on the speed of the machine.
         random_state: int, ``RandomState`` or None, as scikit-learn has it. The same int gives the
@@ -139,7 +141,7 @@ class FlowDensity(_BASE.DensityMixin, _BASE.BaseEstimator):  # type: ignore[misc
         self.model_ = fit_continuous(
             torch.tensor(rows),
             weight,
-            plan=self._plan(len(rows)),
+            plan=self._plan(*rows.shape),
             seed=int(_UTILS.check_random_state(self.random_state).randint(2**31 - 1)),
             names=names,
             progress=self.verbose,
@@ -148,7 +150,7 @@ class FlowDensity(_BASE.DensityMixin, _BASE.BaseEstimator):  # type: ignore[misc
         self.copula_share_ = float(torch.softmax(logits.detach(), 0)[-1])
         return self
 
-    def _plan(self, rows: int) -> Plan:
+    def _plan(self, rows: int, columns: int) -> Plan:
         for name in ("members", "layers", "batch_size", "epochs"):
             if getattr(self, name) is not None:
                 check_count(name, getattr(self, name))
@@ -165,7 +167,8 @@ class FlowDensity(_BASE.DensityMixin, _BASE.BaseEstimator):  # type: ignore[misc
             "max_time": self.max_time,
         }
         return replace(
-            Plan.of(rows), **{name: value for name, value in given.items() if value is not None}
+            Plan.of(rows, columns),
+            **{name: value for name, value in given.items() if value is not None},
         )
 
     def score_samples(self, X: ArrayLike) -> Array:
