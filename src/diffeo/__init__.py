@@ -4,96 +4,32 @@ flow = diffeo.NSF(features=5).fit(X)
 flow.log_prob(X); flow.sample(1000); flow.save("m.safetensors")
 """
 
-from diffeo import bases, inference, nets, objectives, surjections, transforms, univariates
-from diffeo.audit import check_flow, check_transform
-from diffeo.flow import Flow
-from diffeo.inference import fit_posterior
-from diffeo.mixture import Ensemble, Mixture
-from diffeo.model import load
-from diffeo.models import (
-    BNAF,
-    IAF,
-    MAF,
-    NAF,
-    NICE,
-    NSF,
-    UNAF,
-    BernsteinFlow,
-    CircularNSF,
-    Gaussianization,
-    PlanarFlow,
-    RadialFlow,
-    RealNVP,
-    SOSFlow,
-    SylvesterFlow,
-)
-from diffeo.models.fitting import fit
-from diffeo.report import plot_density, plot_pairs
-from diffeo.supports import (
-    categories,
-    circle,
-    corr_cholesky,
-    integers,
-    interval,
-    ordered,
-    positive,
-    positive_ordered,
-    real,
-    simplex,
-    torus,
-)
-from diffeo.surjective_flow import SurjectiveFlow
-from diffeo.tabular import TableFlow
-from diffeo.transforms import Inverse, Sequential
-from diffeo.version import __version__
+from typing import TYPE_CHECKING, Any
 
-__all__ = [
-    "BNAF",
-    "IAF",
-    "MAF",
-    "NAF",
-    "NICE",
-    "NSF",
-    "UNAF",
-    "BernsteinFlow",
-    "CircularNSF",
-    "Ensemble",
-    "Flow",
-    "Gaussianization",
-    "Inverse",
-    "Mixture",
-    "PlanarFlow",
-    "RadialFlow",
-    "RealNVP",
-    "SOSFlow",
-    "Sequential",
-    "SurjectiveFlow",
-    "SylvesterFlow",
-    "TableFlow",
-    "__version__",
-    "bases",
-    "categories",
-    "check_flow",
-    "check_transform",
-    "circle",
-    "corr_cholesky",
-    "fit",
-    "fit_posterior",
-    "inference",
-    "integers",
-    "interval",
-    "load",
-    "nets",
-    "objectives",
-    "ordered",
-    "plot_density",
-    "plot_pairs",
-    "positive",
-    "positive_ordered",
-    "real",
-    "simplex",
-    "surjections",
-    "torus",
-    "transforms",
-    "univariates",
-]
+from diffeo.version import __version__ as __version__
+
+if TYPE_CHECKING:
+    from diffeo.front import *  # noqa: F403  the names stand there
+else:
+
+    def __getattr__(name: str) -> Any:
+        """A name of the front door, or a module, which is imported when it is first used.
+
+        So `diffeo --help`, and errors in its arguments, need not wait for torch.
+        """
+        import importlib.util
+
+        missing = AttributeError(f"module 'diffeo' has no attribute {name!r}")
+        if name.startswith("_") and name != "__all__":
+            raise missing
+        if name != "__all__" and importlib.util.find_spec(f"diffeo.{name}") is not None:
+            return importlib.import_module(f"diffeo.{name}")
+        try:
+            found = getattr(importlib.import_module("diffeo.front"), name)
+        except AttributeError:
+            raise missing from None
+        globals()[name] = found
+        return found
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__getattr__("__all__")})
