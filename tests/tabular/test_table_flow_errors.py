@@ -144,6 +144,13 @@ def test_shares_that_are_none(validation: Any) -> None:
         small_flow().fit(TABLE, validation=validation, **QUICK)
 
 
+def test_rows_are_frames_and_carry_no_gradients() -> None:
+    with pytest.raises(TypeError, match="log_prob\\(\\) of what sample\\(\\) gives"):
+        fitted().sample_and_log_prob(3)
+    with pytest.raises(TypeError, match="cannot be reparameterised"):
+        fitted().rsample(3)
+
+
 def test_arguments() -> None:
     with pytest.raises(TypeError, match="schema must be a mapping or a Schema, got int"):
         TableFlow(3)  # type: ignore[arg-type]

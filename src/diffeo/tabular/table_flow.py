@@ -318,6 +318,10 @@ class TableFlow(Model):
         with torch.no_grad():
             return self._rsample(draw).reshape(-1, *self.event_shape).double().cpu().numpy()
 
+    def _rsample_and_log_prob(self, draw: Draw) -> tuple[Tensor, Tensor]:
+        # what it could give are coordinates, without the slopes of their maps
+        raise TypeError("TableFlow: rows are frames; take log_prob() of what sample() gives")
+
     def _generator(self, seed: Seed) -> torch.Generator | None:
         return as_generator(seed, self.like.device)
 

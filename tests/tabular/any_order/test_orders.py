@@ -103,6 +103,24 @@ def test_full_conditionals_see_all_others() -> None:
     assert flow.full_conditionals(x[None]).shape == (1, 3, 3)
 
 
+def test_full_conditionals_of_many_columns_take_few_passes() -> None:
+    """Of more than 64 columns, two share a pass; what is seen then is all but one column."""
+    flow = flow_of(*[LevelColumn(2, closed=True)] * 70)
+    x = torch.randint(2, (5, 70), generator=torch.Generator().manual_seed(0)).double()
+    calls: list[Tensor] = []
+    hook = flow.network.register_forward_hook(lambda *args: calls.append(args[2]))
+    with torch.no_grad():
+        first = flow.full_conditionals(x)
+        hook.remove()
+        assert len(calls) == 64
+        other = x.clone()
+        other[:, 69] = 1 - other[:, 69]
+        both = first[:, 69].exp() + flow.full_conditionals(other)[:, 69].exp()
+    torch.testing.assert_close(both, torch.ones_like(both))
+    changed = (flow.full_conditionals(other) - first).abs().sum(0) > 0
+    assert int(changed.sum()) > 65
+
+
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 @pytest.mark.parametrize("state", ["fresh", "perturbed"])
 def test_impossible_and_far_values_keep_finite_gradients(state: str, dtype: torch.dtype) -> None:
