@@ -11,11 +11,11 @@ import argparse
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import numpy as np
 import torch
 from anomaly_data import ROWS, SETTINGS, SMALL, Case, load, names, split
+from anomaly_table import write_tables
 from pyod.models.base import BaseDetector
 from pyod.models.ecod import ECOD
 from pyod.models.iforest import IForest
@@ -24,7 +24,6 @@ from pyod.models.lof import LOF
 from pyod.models.mcd import MCD
 from runs import Runs
 from sklearn.metrics import average_precision_score, roc_auc_score
-from table import write_table
 
 from diffeo.adapters.pyod import FlowDetector
 
@@ -95,6 +94,12 @@ def main() -> None:
             if key not in runs and not (method == "MCD" and case.name in TOO_WIDE_FOR_MCD):
                 runs.add(key, run(case, METHODS[method]))
                 print(key, runs.found[key], flush=True)
+    write_tables(
+        lambda case, method: runs.found.get(f"{case.key} | {method}"),
+        list(METHODS),
+        names(),
+        arguments.seeds,
+    )
 
 
 if __name__ == "__main__":

@@ -24,9 +24,10 @@ class FlowDetector(_base.BaseDetector):  # type: ignore[misc, name-defined]
             the threshold and nothing else.
         trim: share of the rows of training to leave out, in [0, 0.5]; 0 where they are known to be
             normal.
-        bandwidth: standard deviation of the noise in training, in those of the columns.
+        bandwidth: standard deviation of the noise in training, in those of the columns; None as
+            in ``AnomalyDetector``.
         members: number of networks, at least 2.
-        steps: of training, for each; at least 20.
+        steps: of training, for each, at least 20; None as in ``AnomalyDetector``.
         random_state: of everything random: a whole number, a numpy ``RandomState``, or None for
             numpy's global one.
 
@@ -56,9 +57,9 @@ class FlowDetector(_base.BaseDetector):  # type: ignore[misc, name-defined]
         self,
         contamination: float = 0.1,
         trim: float = 0.25,
-        bandwidth: float = 0.1,
+        bandwidth: float | None = None,
         members: int = 3,
-        steps: int = 300,
+        steps: int | None = None,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
         super().__init__(contamination=contamination)

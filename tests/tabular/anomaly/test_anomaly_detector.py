@@ -10,6 +10,7 @@ import pytest
 
 from diffeo.errors import DataError
 from diffeo.tabular.anomaly import AnomalyDetector
+from diffeo.tabular.anomaly.fitting import Training
 
 
 def _line(rows: int, seed: int) -> np.ndarray:
@@ -115,6 +116,13 @@ def test_a_label_never_seen_and_a_constant_broken_are_strange_not_errors():
     assert label[0] > usual[0] + 1
     assert constant[2] == pytest.approx(math.log(502))
     assert usual[2] == 0
+
+
+def test_tables_of_few_distinct_rows_are_smoothed_more_and_trained_less():
+    few, many = np.tile(_line(499, 7), (2, 1)), _line(500, 7)
+    assert AnomalyDetector()._training(few) == Training(0.3, 150)
+    assert AnomalyDetector()._training(many) == Training(0.1, 300)
+    assert AnomalyDetector(bandwidth=0.2, steps=40)._training(few) == Training(0.2, 40)
 
 
 def test_more_columns_than_rows_and_than_passes_of_the_network():

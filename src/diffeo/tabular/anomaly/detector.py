@@ -27,6 +27,9 @@ FEWEST_STEPS = 20
 FAR = 15.0
 # of the spread of all rows, what a column keeps at least among the rows that are not left out
 LEAST_SPREAD = 0.05
+# bandwidth and steps where there are distinct rows enough, and where there are few
+FEW_ROWS = 500
+MANY, FEW = (0.1, 300), (0.3, 150)
 
 
 class AnomalyDetector:
@@ -51,9 +54,11 @@ class AnomalyDetector:
     Args:
         trim: share of the rows of training to leave out, in [0, 0.5]; 0 where they are known to be
             normal.
-        bandwidth: standard deviation of the noise, in those of the columns.
+        bandwidth: standard deviation of the noise, in those of the columns; by default 0.1, and
+            0.3 for fewer than 500 distinct rows, on which a network would learn the rows by heart.
         members: number of networks and folds, at least 2.
-        steps: of training, for each; at least 20.
+        steps: of training, for each, at least 20; by default 300, and 150 for fewer than 500
+            distinct rows.
         seed: of everything random.
 
     Attributes:
@@ -85,21 +90,21 @@ class AnomalyDetector:
         self,
         *,
         trim: float = 0.25,
-        bandwidth: float = 0.1,
+        bandwidth: float | None = None,
         members: int = 3,
-        steps: int = 300,
+        steps: int | None = None,
         seed: int = 0,
     ) -> None:
         if not 0 <= trim <= 0.5:
             raise ValueError(f"trim must be a share of the rows between 0 and 0.5, got {trim!r}")
-        if not 0 < bandwidth < math.inf:
+        if bandwidth is not None and not 0 < bandwidth < math.inf:
             raise ValueError(f"bandwidth must be positive, got {bandwidth!r}")
-        self.trim, self.bandwidth, self.seed = float(trim), float(bandwidth), int(seed)
+        self.trim, self.bandwidth, self.seed = float(trim), bandwidth, int(seed)
         self.members = check_count("AnomalyDetector: members", members)
-        self.steps = check_count("AnomalyDetector: steps", steps)
+        self.steps = steps if steps is None else check_count("AnomalyDetector: steps", steps)
         if self.members < 2:
             raise ValueError("members must be at least 2: each leaves out what the others learn")
-        if self.steps < FEWEST_STEPS:
+        if self.steps is not None and self.steps < FEWEST_STEPS:
             raise ValueError(f"steps must be at least {FEWEST_STEPS}, got {steps}")
 
     def fit(self, X: Any) -> AnomalyDetector:
@@ -121,7 +126,7 @@ class AnomalyDetector:
         self._rows = len(raw)
         self._owner = torch.from_numpy(np.unique(self._encoding.owner, return_inverse=True)[1])
         x, fold = self._standardised(raw), self._folds()
-        training = Training(self.bandwidth, self.steps)
+        training = self._training(raw)
         self._networks = [
             fit_mixtures(x[(fold != k) & self.kept], self._owner, training, self.seed + k)
             for k in range(self.members)
@@ -165,6 +170,14 @@ class AnomalyDetector:
         return count / (self._rows + 1)
 
     # -- parts -----------------------------------------------------------------------------------
+
+    def _training(self, raw: Floats) -> Training:
+        few = len(np.unique(raw, axis=0)) < FEW_ROWS
+        bandwidth, steps = FEW if few else MANY
+        return Training(
+            bandwidth if self.bandwidth is None else self.bandwidth,
+            steps if self.steps is None else self.steps,
+        )
 
     def _fitted(self) -> Encoding:
         encoding: Encoding | None = getattr(self, "_encoding", None)
