@@ -14,7 +14,7 @@ from diffeo.transform import Transform
 from diffeo.univariates.knots import bin_of, both_ends
 from diffeo.univariates.rational_quadratic import bend, unbend
 
-__all__ = ["NormalScores"]
+__all__ = ["NormalScores", "column_knots"]
 
 Array = np.ndarray[Any, Any]
 
@@ -115,12 +115,12 @@ class NormalScores(Transform):
         if len(rows) < 2:
             # one row says nothing about a spread
             return
-        columns = [_column_knots(column, self.bins) for column in rows.unbind(1)]
+        columns = [column_knots(column, self.bins) for column in rows.unbind(1)]
         self.knots.copy_(torch.stack(columns, dim=-1))
         self.initialized.fill_(True)
 
 
-def _column_knots(column: Tensor, bins: int) -> Tensor:
+def column_knots(column: Tensor, bins: int) -> Tensor:
     """(3, bins + 1): scores, values and slopes at the knots of one column (rows,)."""
     return _knots(column, bins, _worth(column, bins))
 
