@@ -41,6 +41,7 @@ def test_auto_takes_a_model_that_suits_the_columns(run, fitted: Path, tmp_path: 
     assert "in steps of 0.1" in row
     assert "'months' equals 12 * 'age'" in result.err
     assert "column 'name' is left out" in result.err
+    assert "--schema name=categorical keeps it" in result.err
     assert "270 trained on, 30 held out" in result.out
 
     numbers = write_csv(tmp_path / "n.csv", values(), "a,b,c")

@@ -65,3 +65,27 @@ def test_bad_flags_of_tune(run, tmp_path: Path, arguments: list[str], message: s
     result = run("tune", table, "-o", tmp_path / "m.safetensors", *arguments)
     refused(result, message, tmp_path, table)
     assert "secret" not in result.err
+
+
+def test_ctrl_c_keeps_the_trials(run, tmp_path: Path, monkeypatch) -> None:
+    from diffeo.training.loop import Trainer
+
+    table, out = write_mixed(tmp_path / "t.csv", mixed(100)), tmp_path / "m.safetensors"
+    whole, calls = Trainer._train_epoch, []
+
+    def third(self, start):
+        calls.append(start)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return whole(self, start)
+
+    monkeypatch.setattr(Trainer, "_train_epoch", third)
+    result = run("tune", table, "-o", out, "--trials", 4, "--epochs", 1)
+    study = tmp_path / "m.study.db"
+    assert result.code == 130
+    assert f"interrupted: the same call with --study {study} goes on" in result.err
+    assert not out.exists()
+    result = run("tune", table, "-o", out, "--trials", 4, "--epochs", 1, "--study", study)
+    assert result.code == 0, result.err
+    assert "trial 2: " not in result.out
+    assert "\n4 trials, " in result.out

@@ -55,7 +55,8 @@ def _run(arguments: argparse.Namespace) -> int:
     frame = read_rows(flow, open_table(arguments.data), partial=True)
     _check_columns(flow, frame, arguments)
     generator = torch.Generator().manual_seed(arguments.seed)
-    with frame_writer(arguments.output) as write:
+    known = frame.dropna(axis=1, how="all")
+    with frame_writer(arguments.output, known) as write:
         for number in range(1, arguments.n + 1):
             for rows in parts(frame):
                 filled = _beside(rows, flow.impute(rows, 1, seed=generator)[0])

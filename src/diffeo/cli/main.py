@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 import warnings
 from collections.abc import Sequence
@@ -88,6 +89,8 @@ def _describe(error: OSError) -> str:
 
 
 def _one_line(text: str) -> str:
+    # advice for a call in Python, as a flag
+    text = re.sub(r"schema=\{'([^']+)': '(\w+)'\}", r"--schema \1=\2", text)
     return " ".join(text.split())
 
 

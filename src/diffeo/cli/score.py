@@ -78,7 +78,7 @@ def _score_table(flow: TableFlow, arguments: argparse.Namespace) -> None:
     scored = ScoredTable(flow, open_table(arguments.data))
     names = [name for name in flow.schema.order if name in scored.frame.columns]
     mean = RunningMean()
-    with frame_writer(arguments.output) as write:
+    with frame_writer(arguments.output, scored.frame[names]) as write:
         for rows, log_prob in scored.pieces():
             finite = log_prob[np.isfinite(log_prob)]
             if len(finite):

@@ -236,6 +236,8 @@ class _Tuning:
         if setting == self.default:
             gains = np.zeros_like(gains)
         model = self.candidates[setting["model"]].fit(setting, self.frame)
+        if model.record["stopped"] == "interrupted":
+            raise KeyboardInterrupt
         tuned = Tuned(
             model,
             setting,
