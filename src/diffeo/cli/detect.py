@@ -82,10 +82,15 @@ def _table_flow(model: Model) -> TableFlow:
     from diffeo.errors import DataError
     from diffeo.tabular import TableFlow
 
-    if not isinstance(model, TableFlow) or "surprise" not in model.record:
+    if not isinstance(model, TableFlow):
         raise DataError(
-            f"this {type(model).__name__} held out no rows to compare with, and so has no "
-            f"p-values; fit one that has with 'diffeo fit --model table'"
+            f"a {type(model).__name__} cannot say which column is strange; fit a model that can "
+            f"with 'diffeo fit --model table'"
+        )
+    if "surprise" not in model.record:
+        raise DataError(
+            "this model held out no rows to compare with, and so has no p-values; fit it again "
+            "without '--validation none'"
         )
     taken = [name for name in COLUMNS if name in model.schema.order]
     if taken:
