@@ -46,6 +46,10 @@ bench-quality: $(VENV)/dev
 	$(BIN)/python benchmarks/power_plant.py
 	$(BIN)/python benchmarks/conditional.py
 	$(BIN)/python benchmarks/regression.py
+	$(BIN)/python benchmarks/debd.py
+	$(BIN)/python benchmarks/imputation.py
+	$(BIN)/python benchmarks/anomaly.py
+	$(BIN)/python benchmarks/large_table.py
 	$(BIN)/python benchmarks/import_time.py
 
 # the other tables beside other libraries
