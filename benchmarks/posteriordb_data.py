@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from data import data_folder
 
 from diffeo.adapters.stan import StanTarget
 
 __all__ = ["CHAINS", "HARD", "flat", "folder", "load", "names", "reference_draws"]
-
-SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 # of reference draws
 CHAINS = 10
@@ -35,13 +33,8 @@ HARD = (
 
 
 def folder() -> Path:
-    """The data: ``posteriordb`` in $DIFFEO_DATA, by default in ../shared/data of the project."""
-    path = Path(os.environ.get("DIFFEO_DATA", SHARED)) / "posteriordb"
-    if not path.is_dir():
-        raise FileNotFoundError(
-            f"no posteriordb at {path}: name the folder that holds it in DIFFEO_DATA"
-        )
-    return path
+    """Where posteriordb lies."""
+    return data_folder("posteriordb")
 
 
 def names() -> list[str]:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+from data import data_folder
 from numpy.typing import NDArray
 
 __all__ = ["PUBLISHED", "TABLES", "Table", "load"]
 
 Array = NDArray[Any]
-
-SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 TABLES = {
     "boston": "bostonHousing",
@@ -58,18 +55,8 @@ class Table:
 
 def load(name: str) -> Table:
     """One table."""
-    path = _folder() / f"{TABLES[name]}.npz"
+    path = data_folder("uci_regression") / f"{TABLES[name]}.npz"
     with np.load(path) as arrays:
         rows = int(arrays["n"])
         test = np.unpackbits(arrays["test_mask"], axis=1)[:, :rows].astype(bool)
         return Table(arrays["x"], arrays["y"][:, 0], test)
-
-
-def _folder() -> Path:
-    """The tables: ``uci_regression`` in $DIFFEO_DATA, by default in ../shared/data."""
-    path = Path(os.environ.get("DIFFEO_DATA", SHARED)) / "uci_regression"
-    if not path.is_dir():
-        raise SystemExit(
-            f"no tables at {path}: name the folder that holds `uci_regression` in DIFFEO_DATA"
-        )
-    return path
