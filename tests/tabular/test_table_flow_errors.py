@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from table_examples import QUICK, SIZES, fitted, mixed_table, small_flow
 
 from diffeo import TableFlow
 from diffeo.errors import DataError, DataWarning
+from diffeo.tabular.columns import infer_schema
 
 TABLE = mixed_table(120)
 
@@ -174,3 +176,15 @@ def test_extreme_numbers_stay_numbers() -> None:
     assert drawn["large"].abs().max() > 1e199
     assert drawn["small"].abs().max() < 1e-198
     assert drawn["ends"].between(0, 1).all()
+
+
+def test_a_whole_schema_is_saved_after_fit_only(tmp_path: Path) -> None:
+    flow = TableFlow(infer_schema(TABLE), width=8)
+    with pytest.raises(DataError, match="call fit first"):
+        flow.save(tmp_path / "m.safetensors")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_table_has_no_gradient() -> None:
+    with pytest.raises(TypeError, match="explain"):
+        fitted().score(TABLE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -129,6 +130,17 @@ class TableFlow(Model):
             raise DataError("this TableFlow has no columns yet; call fit first")
         return self.typed, self.density
 
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write weights, types of columns and record to one .safetensors file, atomically.
+
+        Raises:
+            DataError: before ``fit``, with a whole ``Schema``, which alone says nothing of the data.
+            OSError: the file cannot be written; then nothing is left behind.
+        """
+        if isinstance(self._told, Schema):
+            self._fitted()
+        super().save(path)
+
     # -- fit -------------------------------------------------------------------------------------
 
     def fit(self: Self, X: Any, *, validation: Any = 0.1, seed: int = 0, **options: Any) -> Self:
@@ -233,6 +245,14 @@ class TableFlow(Model):
         log_prob: Floats = density.log_prob(coordinates, chunk_size=chunk_size)
         return log_prob.astype(np.float64) + log_slope.sum(1)
 
+    def score(self, x: Any, context: None = None, *, chunk_size: int | None = None) -> Any:
+        """Not of a table, whose columns are not all continuous.
+
+        Raises:
+            TypeError: always.
+        """
+        raise TypeError("TableFlow: a table has no gradient of log p; see explain()")
+
     def _log_prob(self, x: Tensor, context: Tensor | None) -> Tensor:
         return self._fitted()[1]._log_prob(x, context)
 
@@ -242,8 +262,8 @@ class TableFlow(Model):
             log mean_j p(observed, missing_j) / q(missing_j | observed),    missing_j ~ q,
 
         where p is the density of complete rows and q draws one missing column after another. Its
-        exponential is unbiased; the estimate itself is low by about half its variance. Complete
-        rows have their ``log_prob``.
+        exponential is unbiased (but for levels never seen, which q does not draw); the estimate
+        itself is low by about half its variance. Complete rows have their ``log_prob``.
 
         Args:
             x: a table, as for ``log_prob``.
@@ -288,7 +308,7 @@ class TableFlow(Model):
             given: values of some columns, ``{"age": 40}``; the others are drawn given these, one
                 after another. With a column's ``None``, it is drawn too.
             seed: of the draws.
-            chunk_size: unused; rows are drawn column by column, all at once.
+            chunk_size: unused; so many rows are drawn at a time as need little memory.
 
         Returns:
             A pandas frame of n rows.

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from diffeo.checks import check_count
+from diffeo.chunks import by_chunks
 from diffeo.density import Seed, as_generator
 from diffeo.draw import Draw
 from diffeo.errors import ShapeError
@@ -203,10 +204,18 @@ class AnyOrderFlow(Model):
         Mathematical Statistics 23; "Predictive Model Assessment for Count Data", Czado, Gneiting,
         Held, 2009, Biometrics 65 (randomisation).
         """
+        generator = as_generator(seed, x.device)
+        return self._by_rows(lambda rows: self._pit(rows, generator), x)
+
+    def _by_rows(self, function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+        """``function`` of so many rows of x (rows, D) at a time as need little memory."""
+        size = self._rows_at_once(x.numel())
+        result: Tensor = by_chunks(lambda rows, _: function(rows), size, x, None, 1)
+        return result
+
+    def _pit(self, x: Tensor, generator: torch.Generator | None) -> Tensor:
         rows, there, impossible, known = self._without_holes(x.t())
-        uniform = torch.rand(
-            rows.shape, generator=as_generator(seed, x.device), dtype=x.dtype, device=x.device
-        )
+        uniform = torch.rand(rows.shape, generator=generator, dtype=x.dtype, device=x.device)
         pit = torch.empty_like(rows)
         params = self._params(rows, known, self.ranks[0])
         for group, each in zip(self._groups(), params, strict=True):
@@ -223,6 +232,9 @@ class AnyOrderFlow(Model):
         Args:
             x: (*batch, D), NaN in holes.
         """
+        return self._by_rows(self._full_conditionals, x)
+
+    def _full_conditionals(self, x: Tensor) -> Tensor:
         rows = x.reshape(-1, x.shape[-1]).t()
         each = torch.empty_like(rows)
         sets = torch.arange(len(rows), device=x.device).tensor_split(min(len(rows), PASSES))
@@ -296,23 +308,30 @@ class AnyOrderFlow(Model):
             x: (rows, D), NaN in holes.
             seed: of the draws.
         """
-        return self._completed(x, as_generator(seed, x.device))[0].t()
+        return self._completed(x, as_generator(seed, x.device), self.ranks[0])[0].t()
 
     def log_weight(self, x: Tensor, *, seed: Seed = None) -> Tensor:
         """log p(whole row) / q(holes) of one completion, (rows,): an importance weight.
+
+        The order in which holes are drawn is drawn too, from those of ``log_prob``.
 
         Args:
             x: (rows, D), NaN in holes.
             seed: of the draws.
         """
-        whole, log_q = self._completed(x, as_generator(seed, x.device))
+        generator = as_generator(seed, x.device)
+        k = int(torch.randint(len(self.ranks), (), generator=generator, device=x.device))
+        whole, log_q = self._completed(x, generator, self.ranks[k])
         with torch.no_grad():
-            return self._log_prob(whole.t(), None) - log_q
+            weight: Tensor = self.log_prob(whole.t()) - log_q
+            return weight
 
     @torch.no_grad()
-    def _completed(self, x: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
+    def _completed(
+        self, x: Tensor, generator: torch.Generator | None, order: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Rows (D, rows) without holes, and the log-density of what was drawn (rows,)."""
-        rows, order = x.t().clone(), self.ranks[0]
+        rows = x.t().clone()
         holes = rows.isnan()
         anywhere = holes.any(1, keepdim=True)
         if bool((holes == anywhere).all()):
@@ -334,6 +353,17 @@ class AnyOrderFlow(Model):
 
         Columns are drawn in ``order``, each by the network in the rank for it.
         """
+        size = self._rows_at_once(x.numel()) or max(x.shape[1], 1)
+        parts = [self._filled_part(p, order, generator, rank_for) for p in x.split(size, dim=1)]
+        return torch.cat([rows for rows, _ in parts], 1), torch.cat([log_q for _, log_q in parts])
+
+    def _filled_part(
+        self,
+        x: Tensor,
+        order: Tensor,
+        generator: torch.Generator | None,
+        rank_for: Callable[[int], Tensor],
+    ) -> tuple[Tensor, Tensor]:
         log_q = torch.zeros_like(x[0])
         groups = self._groups()
         place = {p: (g, i) for g, each in enumerate(groups) for i, p in enumerate(each.positions)}
