@@ -134,7 +134,7 @@ class TableFlow(Model):
         """Write weights, types of columns and record to one .safetensors file, atomically.
 
         Raises:
-            DataError: before ``fit``, with a whole ``Schema``, which alone says nothing of the data.
+            DataError: before ``fit``, with a whole ``Schema``.
             OSError: the file cannot be written; then nothing is left behind.
         """
         if isinstance(self._told, Schema):
@@ -172,7 +172,7 @@ class TableFlow(Model):
             self._build(typed_columns(frame, self._told))
         typed, density = self._fitted()
         rows = self._possible_rows(frame, "X")
-        _refuse_empty(typed, rows)
+        typed.refuse_empty(rows)
         share = validation if isinstance(validation, int | float) else None
         held_out = None
         if validation is not None and share is None:
@@ -321,7 +321,7 @@ class TableFlow(Model):
         if given is None:
             return typed.decode(self._drawn(n, seed))
         count = math.prod(self._draw(n, None, None).batch)
-        start, _ = typed.encode(self._one_row(given), partial=True, strict=True)
+        start = typed.encode_given(given)
         if not np.isfinite(density.log_prob(start)[0]):
             raise DataError(f"no row can have {dict(given)}: a value outside its column's support")
         return self._completed(np.repeat(start, count, 0), self._generator(seed))
@@ -344,21 +344,6 @@ class TableFlow(Model):
 
     def _generator(self, seed: Seed) -> torch.Generator | None:
         return as_generator(seed, self.like.device)
-
-    def _one_row(self, given: Mapping[str, Any]) -> Any:
-        """A table of one row with the values given; derived columns decide those behind them."""
-        names = self.schema.names
-        unknown = [name for name in given if name not in names]
-        if unknown:
-            self.schema.column(unknown[0])  # raises where no column has that name
-            raise DataError(
-                f"given: {unknown[0]!r} is an exact function of other columns "
-                f"({self.schema.derived[unknown[0]].words()}); give those"
-            )
-        values = {name: [value] for name, value in given.items() if value is not None}
-        if not values:
-            raise DataError("given: no value; leave it out to draw whole rows")
-        return values
 
     def _rsample(self, draw: Draw) -> Tensor:
         return self._fitted()[1]._rsample(draw)
@@ -434,9 +419,3 @@ class TableFlow(Model):
         each = self._full_conditionals(coordinates)
         # 0 - 0 is 0, and -0 would be written as -0.0
         return pandas.DataFrame(0.0 - (each + log_slope), columns=typed.schema.names)
-
-
-def _refuse_empty(typed: TypedColumns, rows: Floats) -> None:
-    for name, column in zip(typed.schema.names, rows.T, strict=True):
-        if np.isnan(column).all():
-            raise DataError(f"column {name!r} is all missing; drop it")

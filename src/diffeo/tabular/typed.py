@@ -9,6 +9,7 @@ import numpy as np
 
 from diffeo.arrays import Floats
 from diffeo.described import Described
+from diffeo.errors import DataError
 from diffeo.tabular.any_order import ColumnKind
 from diffeo.tabular.columns import Schema, infer_schema, to_frame
 from diffeo.tabular.coordinates import Coordinate, find_coordinate
@@ -54,6 +55,34 @@ class TypedColumns(Described):
         codes = self.schema.encode(data, strict, allow_missing_columns=partial)
         pairs = [c.forward(codes[:, i]) for i, c in enumerate(self.coordinates)]
         return np.stack([p[0] for p in pairs], 1), np.stack([p[1] for p in pairs], 1)
+
+    def encode_given(self, given: Mapping[str, Any]) -> Floats:
+        """Coordinates (1, columns) of the values given; NaN where none is.
+
+        Raises:
+            DataError: no value, a column that is not modelled, or a value that it cannot have.
+        """
+        unknown = [name for name in given if name not in self.schema.names]
+        if unknown:
+            self.schema.column(unknown[0])  # raises where no column has that name
+            raise DataError(
+                f"given: {unknown[0]!r} is an exact function of other columns "
+                f"({self.schema.derived[unknown[0]].words()}); give those"
+            )
+        values = {name: [value] for name, value in given.items() if value is not None}
+        if not values:
+            raise DataError("given: no value; leave it out to draw whole rows")
+        return self.encode(values, partial=True, strict=True)[0]
+
+    def refuse_empty(self, coordinates: Floats) -> None:
+        """Raise where a column has no value in any row.
+
+        Raises:
+            DataError: naming the column.
+        """
+        for name, column in zip(self.schema.names, coordinates.T, strict=True):
+            if np.isnan(column).all():
+                raise DataError(f"column {name!r} is all missing; drop it")
 
     def decode(self, coordinates: Floats) -> pd.DataFrame:
         """The table with these coordinates (rows, columns)."""
