@@ -64,7 +64,7 @@ def _row(found: dict[str, Any], table: str) -> tuple[list[Any], int | None]:
     seconds = [
         float(np.mean([o.seconds for o in each])) if each else None for each in outcomes.values()
     ]
-    cells += [f"{rank}" if folds else f"({rank})"]
+    cells += [None if not outcomes[OURS] else f"{rank}" if folds else f"({rank})"]
     return [table, size["rows"], size["columns"], folds, *cells, *seconds], rank if folds else None
 
 
