@@ -24,8 +24,7 @@ class FlowDetector(_base.BaseDetector):  # type: ignore[misc, name-defined]
             the threshold and nothing else.
         trim: share of the rows of training to leave out, in [0, 0.5]; 0 where they are known to be
             normal.
-        bandwidth: standard deviation of the noise in training, in those of the columns; None as
-            in ``AnomalyDetector``.
+        bandwidth: standard deviation of the noise in training, in those of the columns.
         members: number of networks, at least 2.
         steps: of training, for each, at least 20; None as in ``AnomalyDetector``.
         random_state: of everything random: a whole number, a numpy ``RandomState``, or None for
@@ -57,7 +56,7 @@ class FlowDetector(_base.BaseDetector):  # type: ignore[misc, name-defined]
         self,
         contamination: float = 0.1,
         trim: float = 0.25,
-        bandwidth: float | None = None,
+        bandwidth: float = 0.1,
         members: int = 3,
         steps: int | None = None,
         random_state: int | np.random.RandomState | None = None,

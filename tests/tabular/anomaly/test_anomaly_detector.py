@@ -118,10 +118,10 @@ def test_a_label_never_seen_and_a_constant_broken_are_strange_not_errors():
     assert usual[2] == 0
 
 
-def test_tables_of_few_distinct_rows_are_smoothed_more_and_trained_less():
+def test_tables_of_few_distinct_rows_are_trained_less():
     few, many = np.tile(_line(499, 7), (2, 1)), _line(500, 7)
-    assert AnomalyDetector()._training(few) == Training(0.3, 150)
-    assert AnomalyDetector()._training(many) == Training(0.1, 300)
+    assert AnomalyDetector()._training(few) == Training(0.1, 300)
+    assert AnomalyDetector()._training(many) == Training(0.1, 1000)
     assert AnomalyDetector(bandwidth=0.2, steps=40)._training(few) == Training(0.2, 40)
 
 

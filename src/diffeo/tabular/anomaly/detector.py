@@ -27,9 +27,9 @@ FEWEST_STEPS = 20
 FAR = 15.0
 # of the spread of all rows, what a column keeps at least among the rows that are not left out
 LEAST_SPREAD = 0.05
-# bandwidth and steps where there are distinct rows enough, and where there are few
+# steps of training for fewer distinct rows than these, and for others
 FEW_ROWS = 500
-MANY, FEW = (0.1, 300), (0.3, 150)
+STEPS_FOR_FEW, STEPS = 300, 1000
 
 
 class AnomalyDetector:
@@ -54,11 +54,10 @@ class AnomalyDetector:
     Args:
         trim: share of the rows of training to leave out, in [0, 0.5]; 0 where they are known to be
             normal.
-        bandwidth: standard deviation of the noise, in those of the columns; by default 0.1, and
-            0.3 for fewer than 500 distinct rows, on which a network would learn the rows by heart.
+        bandwidth: standard deviation of the noise, in those of the columns.
         members: number of networks and folds, at least 2.
-        steps: of training, for each, at least 20; by default 300, and 150 for fewer than 500
-            distinct rows.
+        steps: of training, for each, at least 20; by default 1,000, and 300 for fewer than 500
+            distinct rows, which a network would learn by heart.
         seed: of everything random.
 
     Attributes:
@@ -90,16 +89,16 @@ class AnomalyDetector:
         self,
         *,
         trim: float = 0.25,
-        bandwidth: float | None = None,
+        bandwidth: float = 0.1,
         members: int = 3,
         steps: int | None = None,
         seed: int = 0,
     ) -> None:
         if not 0 <= trim <= 0.5:
             raise ValueError(f"trim must be a share of the rows between 0 and 0.5, got {trim!r}")
-        if bandwidth is not None and not 0 < bandwidth < math.inf:
+        if not 0 < bandwidth < math.inf:
             raise ValueError(f"bandwidth must be positive, got {bandwidth!r}")
-        self.trim, self.bandwidth, self.seed = float(trim), bandwidth, int(seed)
+        self.trim, self.bandwidth, self.seed = float(trim), float(bandwidth), int(seed)
         self.members = check_count("AnomalyDetector: members", members)
         self.steps = steps if steps is None else check_count("AnomalyDetector: steps", steps)
         if self.members < 2:
@@ -172,12 +171,10 @@ class AnomalyDetector:
     # -- parts -----------------------------------------------------------------------------------
 
     def _training(self, raw: Floats) -> Training:
+        if self.steps is not None:
+            return Training(self.bandwidth, self.steps)
         few = len(np.unique(raw, axis=0)) < FEW_ROWS
-        bandwidth, steps = FEW if few else MANY
-        return Training(
-            bandwidth if self.bandwidth is None else self.bandwidth,
-            steps if self.steps is None else self.steps,
-        )
+        return Training(self.bandwidth, STEPS_FOR_FEW if few else STEPS)
 
     def _fitted(self) -> Encoding:
         encoding: Encoding | None = getattr(self, "_encoding", None)
