@@ -222,6 +222,11 @@ def load(
         (2,)
     """
     tensors, content = storage.read(path)
+    if "model" not in content and "posterior" in content:
+        raise ModelFileError(
+            f"{path} holds a posterior, not a model: read it with "
+            f"diffeo.inference.Posterior.load"
+        )
     model = storage.build_model(path, tensors, content, classes, parts)
     if not isinstance(model, Model):
         raise ModelFileError(f"{path} describes a {type(model).__name__}, not a model")

@@ -214,7 +214,7 @@ def test_description_names_every_column() -> None:
     assert set(rows) == set(frame.columns)
     assert all(isinstance(value, str) for row in rows.values() for value in row.values())
     assert rows["hour"]["note"].startswith("period 24")
-    assert rows["day"]["note"] == "in steps of 8.64e+04 s"
+    assert rows["day"]["note"] == "in steps of 1 day"
     assert "heaped at 0" in rows["zeros"]["note"]
     assert rows["city"]["values"] == "a, b, c"
     assert rows["city"]["missing"].endswith("%")

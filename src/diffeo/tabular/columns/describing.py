@@ -54,8 +54,8 @@ def _note(column: Column) -> str:
     if column.kind == "circular":
         notes.append(f"period {column.period:g}")
     if column.step and column.kind != "integer":
-        unit = " s" if column.kind == "datetime" else ""
-        notes.append(f"in steps of {column.step:.4g}{unit}")
+        step = f"{column.step:.4g}" if column.kind != "datetime" else _duration(column.step)
+        notes.append(f"in steps of {step}")
     if column.atoms:
         many = shortened([f"{atom:.6g}" for atom in column.atoms], 4)
         notes.append(f"heaped at {many}")
@@ -65,6 +65,15 @@ def _note(column: Column) -> str:
         f"{value:g} lies far from all others: a mark for missing?" for value in _marks(column)
     ]
     return "; ".join(notes)
+
+
+def _duration(seconds: float) -> str:
+    """Seconds in the largest unit of which they are a whole number."""
+    for unit, size in (("day", 86_400), ("hour", 3600), ("minute", 60)):
+        if seconds % size == 0:
+            count = round(seconds / size)
+            return f"1 {unit}" if count == 1 else f"{count} {unit}s"
+    return f"{seconds:.4g} s"
 
 
 def _marks(column: Column) -> list[float]:
