@@ -11,19 +11,15 @@ import torch
 from diffeo.arrays import Floats, default_names
 from diffeo.errors import DataError, import_extra
 from diffeo.model import Model
-from diffeo.report.page import (
-    Anomalies,
-    ColumnLike,
-    ReportColumn,
-    ReportContent,
-    baseline_log_probs,
-)
 from diffeo.tabular.columns import to_frame
 from diffeo.tabular.surprise import surprise
 from diffeo.tabular.table_flow import TableFlow
 
+# the page is imported where it is made: whoever fits a table need not wait for it
 if TYPE_CHECKING:
     import pandas as pd
+
+    from diffeo.report.page import Anomalies, ColumnLike, ReportContent
 
 __all__ = ["report_content"]
 
@@ -67,6 +63,8 @@ def report_content(
         >>> flow = diffeo.TableFlow(width=16, seed=0).fit(x[:200], epochs=2, progress=False)
         >>> write_report(report_content(flow, x[200:], training=x[:200]), "report.html")
     """
+    from diffeo.report.page import ReportContent
+
     frame = to_frame(data)
     fitted_to = None if training is None else to_frame(training)
     view = _TableView(model) if isinstance(model, TableFlow) else _NumberView(model)
@@ -142,6 +140,8 @@ class _TableView:
         return self._gap
 
     def anomalies(self, frame: pd.DataFrame, log_prob: Floats) -> Anomalies:
+        from diffeo.report.page import Anomalies
+
         found = surprise(self.flow, frame)
         worst = np.argsort(-found.scores, kind="stable")[:MOST_ANOMALIES]
         return Anomalies(
@@ -156,6 +156,8 @@ class _NumberView:
     """A model of rows of numbers as the report asks for it."""
 
     def __init__(self, model: Model) -> None:
+        from diffeo.report.page import ReportColumn
+
         if len(model.event_shape) != 1 or model.context:
             raise DataError(
                 f"a report needs a model of rows of a table without context, but this "
@@ -194,6 +196,8 @@ class _NumberView:
         return []
 
     def anomalies(self, frame: pd.DataFrame, log_prob: Floats) -> Anomalies:
+        from diffeo.report.page import Anomalies
+
         worst = np.argsort(log_prob, kind="stable")[:MOST_ANOMALIES]
         return Anomalies(frame.iloc[worst][self.names], -log_prob[worst])
 
@@ -204,6 +208,8 @@ def _baselines(
     fitted_to: pd.DataFrame | None,
     seed: int,
 ) -> dict[str, Floats]:
+    from diffeo.report.page import baseline_log_probs
+
     if fitted_to is not None:
         return baseline_log_probs(fitted_to, frame, view.columns)
     if len(frame) < 4:
