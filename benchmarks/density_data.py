@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import torch
+from data import data_folder
 
 from diffeo.training.ties import find_resolutions
 
 __all__ = ["TABLES", "split"]
 
-DATA = Path(os.environ.get("DIFFEO_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 REGRESSION = (
     "bostonHousing",
     "energy",
@@ -42,11 +40,11 @@ LINEAR = 1e-5
 def _load(name: str) -> tuple[np.ndarray, np.ndarray]:
     """The rows (n, D), targets among them, and which are tested in each fold (folds, n)."""
     if name in REGRESSION:
-        with np.load(DATA / "uci_regression" / f"{name}.npz", allow_pickle=False) as file:
+        with np.load(data_folder("uci_regression") / f"{name}.npz", allow_pickle=False) as file:
             rows = np.hstack([file["x"], file["y"]]).astype(np.float64)
             tested = np.unpackbits(file["test_mask"], axis=1)[:, : len(rows)]
     else:
-        with np.load(DATA / "uci_gp" / f"{name}.npz", allow_pickle=False) as file:
+        with np.load(data_folder("uci_gp") / f"{name}.npz", allow_pickle=False) as file:
             rows = file["x"].astype(np.float64)
             tested = np.unpackbits(file["test_mask"], axis=0)[: len(rows)].T
     rows = rows[:, _independent(rows)]

@@ -59,7 +59,7 @@ def fit_average(source: Source, options: Options, quiet: bool) -> Flow:
     x = torch.from_numpy(source.table.frame(source.features).to_numpy(dtype="float64", copy=True))
     return fit_continuous(
         x,
-        plan=_plan(Plan.of(len(x)), options),
+        plan=_plan(Plan.of(*x.shape), options),
         seed=options.seed,
         names=source.features,
         progress=options.fit.get("progress", True),

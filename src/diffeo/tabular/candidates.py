@@ -170,9 +170,10 @@ class _Average(Candidate):
         report: Report | None = None,
     ) -> Model:
         given = {k: self.options[k] for k in ("epochs", "patience") if k in self.options}
+        plan = Plan.of(*train.shape)
         plan = replace(
-            Plan.of(len(train)),
-            hidden=(setting["width"],) * 2,
+            plan,
+            hidden=(setting["width"],) * len(plan.hidden),
             layers=setting["layers"],
             lr=setting["lr"],
             batch_size=setting["batch_size"],
