@@ -1,6 +1,6 @@
 """Detecting anomalies in 26 tables of ADBench, beside detectors of PyOD: nothing is tuned.
 
-python benchmarks/anomaly.py --seeds 0    # one seed of everything, half an hour on one core
+python benchmarks/anomaly.py --seeds 0    # one seed of everything, a quarter of an hour on one core
 
 Goes on where it stopped: cases that are done are in results/anomaly_runs.json.
 """
