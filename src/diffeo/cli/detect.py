@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from diffeo.model import Model
     from diffeo.tabular import Surprise, TableFlow
 
 __all__ = ["add_to"]
@@ -56,13 +55,14 @@ def _run(arguments: argparse.Namespace) -> int:
 
     from diffeo import load
     from diffeo.cli.output import check_output
-    from diffeo.cli.table_rows import parts, read_rows
+    from diffeo.cli.table_rows import parts, read_rows, table_flow
     from diffeo.tabular import open_table, surprise
     from diffeo.tabular.frame_writing import frame_writer
     from diffeo.tabular.writing import WRITABLE
 
     check_output(arguments.output, WRITABLE, [arguments.data, arguments.model])
-    flow = _table_flow(load(arguments.model))
+    flow = table_flow(load(arguments.model), "say which column is strange")
+    _check(flow)
     frame = read_rows(flow, open_table(arguments.data))
     names = [name for name in flow.schema.order if name in frame.columns]
     marked = []
@@ -78,24 +78,17 @@ def _run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _table_flow(model: Model) -> TableFlow:
+def _check(flow: TableFlow) -> None:
     from diffeo.errors import DataError
-    from diffeo.tabular import TableFlow
 
-    if not isinstance(model, TableFlow):
-        raise DataError(
-            f"a {type(model).__name__} cannot say which column is strange; fit a model that can "
-            f"with 'diffeo fit --model table'"
-        )
-    if "surprise" not in model.record:
+    if "surprise" not in flow.record:
         raise DataError(
             "this model held out no rows to compare with, and so has no p-values; fit it again "
             "without '--validation none'"
         )
-    taken = [name for name in COLUMNS if name in model.schema.order]
+    taken = [name for name in COLUMNS if name in flow.schema.order]
     if taken:
         raise DataError(f"a column of the model is called {taken[0]!r}; refit with another name")
-    return model
 
 
 def _marked(found: Surprise, level: float) -> np.ndarray[Any, Any]:

@@ -10,7 +10,6 @@ from diffeo.cli.arguments import Subparsers, add_output, add_subcommand, count, 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from diffeo.model import Model
     from diffeo.tabular import TableFlow
 
 __all__ = ["add_to"]
@@ -45,13 +44,13 @@ def _run(arguments: argparse.Namespace) -> int:
 
     from diffeo import load
     from diffeo.cli.output import check_output
-    from diffeo.cli.table_rows import parts, read_rows
+    from diffeo.cli.table_rows import parts, read_rows, table_flow
     from diffeo.tabular import open_table
     from diffeo.tabular.frame_writing import frame_writer
     from diffeo.tabular.writing import WRITABLE
 
     check_output(arguments.output, WRITABLE, [arguments.data, arguments.model])
-    flow = _table_flow(load(arguments.model))
+    flow = table_flow(load(arguments.model), "fill holes")
     frame = read_rows(flow, open_table(arguments.data), partial=True)
     _check_columns(flow, frame, arguments)
     generator = torch.Generator().manual_seed(arguments.seed)
@@ -66,18 +65,6 @@ def _run(arguments: argparse.Namespace) -> int:
     print(f"{_holes(flow, frame)} filled, {arguments.n} x {len(frame):,} rows")
     print(f"wrote {arguments.output}")
     return 0
-
-
-def _table_flow(model: Model) -> TableFlow:
-    from diffeo.errors import DataError
-    from diffeo.tabular import TableFlow
-
-    if not isinstance(model, TableFlow):
-        raise DataError(
-            f"a {type(model).__name__} cannot fill holes; fit one that can with "
-            f"'diffeo fit --model table'"
-        )
-    return model
 
 
 def _check_columns(flow: TableFlow, frame: pd.DataFrame, arguments: argparse.Namespace) -> None:

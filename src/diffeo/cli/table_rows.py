@@ -14,9 +14,10 @@ from diffeo.tabular.table import CHUNK_ROWS
 if TYPE_CHECKING:
     import pandas as pd
 
+    from diffeo.model import Model
     from diffeo.tabular import Table, TableFlow
 
-__all__ = ["ScoredTable", "located", "parts", "read_rows"]
+__all__ = ["ScoredTable", "located", "parts", "read_rows", "table_flow"]
 
 
 def read_rows(flow: TableFlow, table: Table, *, partial: bool = False) -> pd.DataFrame:
@@ -57,6 +58,22 @@ def parts(frame: pd.DataFrame) -> Iterator[pd.DataFrame]:
     """The frame in pieces of so many rows that their coordinates take little memory."""
     for start in range(0, len(frame), CHUNK_ROWS):
         yield frame.iloc[start : start + CHUNK_ROWS]
+
+
+def table_flow(model: Model, what: str) -> TableFlow:
+    """The model, if it is one of a mixed table.
+
+    Raises:
+        DataError: it is not, and cannot do ``what``.
+    """
+    from diffeo.tabular import TableFlow
+
+    if not isinstance(model, TableFlow):
+        raise DataError(
+            f"a {type(model).__name__} cannot {what}; fit one that can with "
+            f"'diffeo fit --model table'"
+        )
+    return model
 
 
 class ScoredTable:

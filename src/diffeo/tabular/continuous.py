@@ -75,21 +75,21 @@ class Plan:
         """
         members = 8 if rows < 2000 else 5 if rows < 8000 else 3
         share = min(1.0, MANY_COLUMNS / columns)
+        batch_size = 128 if rows < 2000 else 256
         return cls(
             members=max(2, round(share * members)),
             layers=3,
             hidden=(128, 128, 128),
             bins=8,
-            epochs=max(10, min(200, round(share * MOST_STEPS * BATCH / rows))),
+            epochs=max(10, min(200, round(share * MOST_STEPS * batch_size / rows))),
             patience=20,
-            batch_size=BATCH,
+            batch_size=batch_size,
             lr=3e-3,
             validation=0.1,
             max_time=None,
         )
 
 
-BATCH = 256
 # of each member, up to so many columns
 MOST_STEPS = 4000
 MANY_COLUMNS = 40

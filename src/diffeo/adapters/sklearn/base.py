@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any
 
-__all__ = ["check_count", "check_number"]
-
-
-def check_count(name: str, value: Any) -> None:
-    """Raise ValueError unless ``value`` is a whole number of at least 1."""
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"{name} must be a whole number >= 1, got {value!r}")
+__all__ = ["check_number"]
 
 
 def check_number(name: str, value: Any, valid: bool, expected: str) -> None:

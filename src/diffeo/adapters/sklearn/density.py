@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from diffeo.adapters.sklearn.base import check_count, check_number
+from diffeo.adapters.sklearn.base import check_number
 from diffeo.arrays import ArrayLike, default_names
+from diffeo.checks import check_count
 from diffeo.errors import import_extra
 from diffeo.tabular.continuous import Plan, fit_continuous
 

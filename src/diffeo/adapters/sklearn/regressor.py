@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from diffeo.adapters.sklearn.base import check_count, check_number
+from diffeo.adapters.sklearn.base import check_number
 from diffeo.arrays import ArrayLike
+from diffeo.checks import check_count
 from diffeo.errors import DataError, import_extra
 from diffeo.tabular.regression import Capacity, Chain
 
