@@ -202,3 +202,16 @@ def test_a_stopped_fit_resumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_the_objective_is_the_loss_of_any_order() -> None:
     explicit = small_flow().fit(TABLE, objective=Stopping(0), **QUICK)
     assert np.array_equal(explicit.log_prob(TABLE), fitted().log_prob(TABLE))
+
+
+def test_the_record_is_in_the_units_of_log_prob() -> None:
+    table = pd.DataFrame({"x": np.random.default_rng(0).lognormal(3.0, 1.0, 400)})
+    flow = TableFlow(width=8, blocks=1, orders=1, seed=0)
+    flow.fit(table[:300], validation=table[300:], epochs=3, progress=False)
+    assert flow.schema.columns[0].kind == "positive"
+    # of one order, log_prob is what training validates
+    assert flow.record["best_loss"] == pytest.approx(-flow.log_prob(table[300:]).mean(), abs=1e-4)
+    best = flow.record["history"][flow.record["best_epoch"] - 1]
+    assert best["validation"] == flow.record["best_loss"]
+    # columns of one have nothing to hide
+    assert best["train"] == pytest.approx(-flow.log_prob(table[:300]).mean(), abs=0.2)

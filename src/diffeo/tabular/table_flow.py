@@ -22,6 +22,7 @@ from diffeo.tabular.columns import Schema, to_frame
 from diffeo.tabular.columns.numbers import first_bad
 from diffeo.tabular.defaults import fit_options
 from diffeo.tabular.filling import filled
+from diffeo.tabular.record import in_units
 from diffeo.tabular.typed import TypedColumns, typed_columns
 from diffeo.training.data import split_rows
 
@@ -171,21 +172,29 @@ class TableFlow(Model):
         if self.typed is None:
             self._build(typed_columns(frame, self._told))
         typed, density = self._fitted()
-        rows = self._possible_rows(frame, "X")
+        rows, slopes = self._possible_rows(frame, "X")
         typed.refuse_empty(rows)
-        share = validation if isinstance(validation, int | float) else None
-        held_out = None
-        if validation is not None and share is None:
-            held_out = self._possible_rows(to_frame(validation), "validation")
-        split = share if held_out is None else held_out
-        density.fit(rows, validation=split, seed=seed, **fit_options(len(rows), options))
-        self.record = {**density.record, "notes": list(typed.schema.notes)}
+        train, held_out = self._split(rows, slopes, validation, seed)
+        given = validation if held_out is None or _is_share(validation) else held_out[0]
+        density.fit(rows, validation=given, seed=seed, **fit_options(len(rows), options))
+        of_held_out = None if held_out is None else float(held_out[1].mean())
+        self.record = in_units(density.record, float(train.mean()), of_held_out)
+        self.record["notes"] = list(typed.schema.notes)
         self.record["data"]["columns"] = typed.schema.names
-        if share:
-            held_out = rows[split_rows(len(rows), share, seed)[1].numpy()]
         if held_out is not None:
-            self.record["surprise"] = self._usual_surprise(held_out[:CALIBRATION_ROWS])
+            self.record["surprise"] = self._usual_surprise(held_out[0][:CALIBRATION_ROWS])
         return self.eval()
+
+    def _split(
+        self, rows: Floats, slopes: Floats, validation: Any, seed: int
+    ) -> tuple[Floats, tuple[Floats, Floats] | None]:
+        """Log-slopes of the rows to train on; coordinates and log-slopes of those held out."""
+        if validation is None or (_is_share(validation) and not validation):
+            return slopes, None
+        if not _is_share(validation):
+            return slopes, self._possible_rows(to_frame(validation), "validation")
+        train, rest = (part.numpy() for part in split_rows(len(rows), validation, seed))
+        return slopes[train], (rows[rest], slopes[rest])
 
     def _usual_surprise(self, held_out: Floats) -> dict[str, Any]:
         """What rows that were held out score, and what their columns add."""
@@ -206,15 +215,15 @@ class TableFlow(Model):
         surprise: Floats = -self._full_conditionals(coordinates)
         return np.where(np.isnan(coordinates), np.nan, surprise)
 
-    def _possible_rows(self, frame: pd.DataFrame, what: str) -> Floats:
-        """Coordinates (rows, columns) of a table that can be fitted to."""
+    def _possible_rows(self, frame: pd.DataFrame, what: str) -> tuple[Floats, Floats]:
+        """Coordinates (rows, columns) of a table that can be fitted to, and log-slopes (rows,)."""
         typed, density = self._fitted()
-        rows, _ = typed.encode(frame)
+        rows, log_slope = typed.encode(frame)
         for row, i in density.impossible(self._tensor(rows)).nonzero()[:1].tolist():
             column = typed.schema.columns[i]
             wanted = f"a {column.kind} value from {column.low:g} to {column.high:g}"
             raise first_bad(frame[column.name], row, f"impossible in {what}", wanted)
-        return rows
+        return rows, log_slope.sum(1)
 
     def initialize(
         self, x: Tensor, context: Tensor | None = None, *, standardize: bool = True
@@ -419,3 +428,7 @@ class TableFlow(Model):
         each = self._full_conditionals(coordinates)
         # 0 - 0 is 0, and -0 would be written as -0.0
         return pandas.DataFrame(0.0 - (each + log_slope), columns=typed.schema.names)
+
+
+def _is_share(validation: Any) -> bool:
+    return isinstance(validation, int | float)
