@@ -198,7 +198,7 @@ def test_files(conjugate: Any, tmp_path: Any) -> None:
     with pytest.raises(ModelFileError, match="dimensions"):
         Posterior.load(path, CallableTarget(funnel, dim=10))
     model = tmp_path / "model.safetensors"
-    with pytest.raises(ModelFileError, match="Posterior.load"):
+    with pytest.raises(ModelFileError, match=r"Posterior\.load"):
         diffeo.load(path)
     diffeo.NSF(2).save(model)
     with pytest.raises(ModelFileError, match="no posterior"):
