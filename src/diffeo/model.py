@@ -224,8 +224,7 @@ def load(
     tensors, content = storage.read(path)
     if "model" not in content and "posterior" in content:
         raise ModelFileError(
-            f"{path} holds a posterior, not a model: read it with "
-            f"diffeo.inference.Posterior.load"
+            f"{path} holds a posterior, not a model: read it with diffeo.inference.Posterior.load"
         )
     model = storage.build_model(path, tensors, content, classes, parts)
     if not isinstance(model, Model):

@@ -12,7 +12,7 @@ import torch
 
 from diffeo.errors import DataError
 from diffeo.tabular.continuous import Plan, fit_continuous
-from diffeo.tabular.defaults import fit_options
+from diffeo.tabular.defaults import default_width, fit_options
 from diffeo.tabular.plain import not_plain
 from diffeo.tabular.table_flow import TableFlow
 from diffeo.tabular.typed import TypedColumns
@@ -97,7 +97,12 @@ class _Table(Candidate):
 
     def default(self, rows: int) -> dict[str, Any]:
         rule = fit_options(rows, {})
-        return {"width": 128, "layers": 2, "lr": rule["lr"], "batch_size": rule["batch_size"]}
+        return {
+            "width": default_width(rows),
+            "layers": 2,
+            "lr": rule["lr"],
+            "batch_size": rule["batch_size"],
+        }
 
     def fit(
         self,

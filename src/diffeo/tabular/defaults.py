@@ -1,16 +1,21 @@
-"""How long and in which steps a table is fitted, from the number of its rows."""
+"""Sizes, steps and batches with which a table is fitted, from the number of its rows."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["fit_options"]
+__all__ = ["default_width", "fit_options"]
 
 STEPS = 6000
 LEAST_EPOCHS = 30
 MOST_EPOCHS = 400
 LEARNING_RATE = 5e-3
+
+
+def default_width(rows: int) -> int:
+    """Units of a hidden layer: more than a small table can use would only overfit it."""
+    return 128 if rows < 1_000 else 256
 
 
 def fit_options(rows: int, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from diffeo.model import Model
 from diffeo.tabular.any_order import AnyOrderFlow
 from diffeo.tabular.columns import Schema, to_frame
 from diffeo.tabular.columns.numbers import first_bad
-from diffeo.tabular.defaults import fit_options
+from diffeo.tabular.defaults import default_width, fit_options
 from diffeo.tabular.filling import filled
 from diffeo.tabular.record import in_units
 from diffeo.tabular.typed import TypedColumns, typed_columns
@@ -55,7 +55,7 @@ class TableFlow(Model):
             kinds, such as ``{"age": "integer", "angle": ("circular", 0, 360)}``, or a whole
             ``Schema``; see ``diffeo.tabular.columns.infer_schema``. (A model file holds
             ``TypedColumns`` here.)
-        width: units of each hidden layer.
+        width: units of each hidden layer; by default 128, and 256 for 1000 rows or more.
         blocks: residual blocks.
         components: of the mixture that is a number's conditional distribution.
         orders: number of column orders of which the density is the mean.
@@ -88,7 +88,7 @@ class TableFlow(Model):
         self,
         schema: Mapping[str, Any] | Schema | TypedColumns | None = None,
         *,
-        width: int = 128,
+        width: int | None = None,
         blocks: int = 2,
         components: int = 8,
         orders: int = 4,
@@ -98,24 +98,28 @@ class TableFlow(Model):
         if not isinstance(schema, Mapping | Schema | TypedColumns | None):
             raise TypeError(f"schema must be a mapping or a Schema, got {type(schema).__name__}")
         for name, size in (("width", width), ("components", components), ("orders", orders)):
-            check_count(name, size)
-        self._sizes = {"width": width, "blocks": blocks, "components": components, "orders": orders}
+            if size is not None:
+                check_count(name, size)
+        self._width = width
+        self._sizes = {"blocks": blocks, "components": components, "orders": orders}
         self._seed = seed
         self._told = None if isinstance(schema, TypedColumns) else schema
         self.typed: TypedColumns | None = None
         self.density: AnyOrderFlow | None = None
         if isinstance(schema, TypedColumns):
-            self._build(schema)
+            self._build(schema, rows=0)
 
-    def _build(self, typed: TypedColumns) -> None:
+    def _build(self, typed: TypedColumns, rows: int) -> None:
         self.typed = typed
-        self.density = AnyOrderFlow(typed.kinds, **self._sizes, seed=self._seed).to(self.like)
+        self._width = self._width or default_width(rows)
+        density = AnyOrderFlow(typed.kinds, width=self._width, **self._sizes, seed=self._seed)
+        self.density = density.to(self.like)
         self.event_shape = self.density.event_shape
         self.support = self.density.support
 
     def arguments(self) -> dict[str, Any]:
         told = self.typed if self.typed is not None else self._told
-        return {"schema": told, **self._sizes, "seed": self._seed}
+        return {"schema": told, "width": self._width, **self._sizes, "seed": self._seed}
 
     @property
     def schema(self) -> Schema:
@@ -170,7 +174,7 @@ class TableFlow(Model):
         """
         frame = to_frame(X)
         if self.typed is None:
-            self._build(typed_columns(frame, self._told))
+            self._build(typed_columns(frame, self._told), len(frame))
         typed, density = self._fitted()
         rows, slopes = self._possible_rows(frame, "X")
         typed.refuse_empty(rows)
