@@ -137,7 +137,8 @@ def _write(runs: Runs) -> None:
         rows,
         notes=[
             "any order: `diffeo.tabular.any_order.AnyOrderFlow`, the density inside `TableFlow`, "
-            "with the sizes and the fit that TableFlow has by default, one figure a seed; its log-likelihood is exact.",
+            "with the sizes and the fit that TableFlow has by default, one figure a seed; its "
+            "log-likelihood is exact.",
             "se: standard error over the test rows. Trained on the training rows, stopped on the "
             "validation rows of the files. The other two are counted from the training rows.",
         ],
