@@ -49,7 +49,7 @@ def test_names_are_found_when_they_are_used() -> None:
 def test_a_file_finds_its_classes_whatever_was_imported_before(tmp_path: Path) -> None:
     path = tmp_path / "m.safetensors"
     diffeo.NSF(2, layers=1, hidden=[8]).save(path)
-    code = f"from diffeo.model import load\nprint(type(load({str(path)!r})).__name__)"
+    code = f"from diffeo import load\nprint(type(load({str(path)!r})).__name__)"
     assert _run(code).strip() == "NSF"
 
 

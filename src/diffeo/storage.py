@@ -6,7 +6,6 @@ registry of diffeo's own classes and those that the caller of ``load`` admits.
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import json
 import os
@@ -105,10 +104,6 @@ class _Builder:
 
     def _object(self, description: dict[str, Any]) -> Any:
         name = description.get("class")
-        if name not in self.classes:
-            # its module may not have been imported yet; all of diffeo's own are, from there
-            importlib.import_module("diffeo.front")
-            self.classes = {**_registry, **self.classes}
         if name not in self.classes:
             raise ModelFileError(
                 f"the file names the class {name!r}, which diffeo does not have; "

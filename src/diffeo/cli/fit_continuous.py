@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from diffeo.cli.config import check_keys
+from diffeo.cli.plan_options import BESIDES, FIT, MODEL, not_of_plan
 from diffeo.errors import DataError
 
 if TYPE_CHECKING:
@@ -14,26 +15,7 @@ if TYPE_CHECKING:
     from diffeo.flow import Flow
     from diffeo.tabular.continuous import Plan
 
-__all__ = ["fit_average", "not_of_plan"]
-
-# fields of a Plan by where a configuration has them
-_MODEL = ("members", "layers", "hidden", "bins")
-_FIT = ("epochs", "patience", "batch_size", "lr", "validation", "max_time")
-_BESIDES = ("seed", "progress")
-
-
-def not_of_plan(options: Options) -> list[str]:
-    """Options that this density does not have."""
-    known = {*_MODEL, *_FIT, *_BESIDES, "device"}
-    given = {**options.model, **options.fit}
-    # None, and the device that it works on anyway, ask for nothing
-    return [
-        name
-        for name, value in given.items()
-        if name not in known
-        or (name in ("patience", "validation") and value is None)
-        or (name == "device" and value not in (None, "cpu"))
-    ]
+__all__ = ["fit_average"]
 
 
 def fit_average(source: Source, options: Options, quiet: bool) -> Flow:
@@ -47,12 +29,12 @@ def fit_average(source: Source, options: Options, quiet: bool) -> Flow:
 
     from diffeo.tabular.continuous import Plan, fit_continuous
 
-    check_keys("the model 'continuous'", options.model, _MODEL)
+    check_keys("the model 'continuous'", options.model, MODEL)
     foreign = not_of_plan(options)
     if foreign:
         raise DataError(
             f"the model 'continuous' has no {foreign[0]} = {options.fit[foreign[0]]!r}; it takes "
-            f"{', '.join((*_FIT, *_BESIDES))}, and single flows such as nsf take all"
+            f"{', '.join((*FIT, *BESIDES))}, and single flows such as nsf take all"
         )
     if not quiet:
         print(f"fitting the density of {', '.join(source.features)}", flush=True)
@@ -68,7 +50,7 @@ def fit_average(source: Source, options: Options, quiet: bool) -> Flow:
 
 def _plan(default: Plan, options: Options) -> Plan:
     given: dict[str, Any] = {**options.model, **options.fit}
-    given = {name: given[name] for name in (*_MODEL, *_FIT) if name in given}
+    given = {name: given[name] for name in (*MODEL, *FIT) if name in given}
     _check(given)
     if "hidden" in given:
         given["hidden"] = tuple(given["hidden"])

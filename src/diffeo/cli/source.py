@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from diffeo.cli.choosing import AUTO, CONDITIONAL, CONTINUOUS, TABLE, Choice, choose
-from diffeo.cli.fit_continuous import not_of_plan
+from diffeo.cli.plan_options import not_of_plan
 from diffeo.cli.table_rows import located
 from diffeo.errors import ContextError, DataError
 
