@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from diffeo.errors import DataWarning
-from diffeo.tabular.continuous import Plan, fit_continuous
+from diffeo.tabular.continuous import fit_continuous
+from diffeo.tabular.plan import Plan
 
 QUICK = replace(Plan.of(500), members=2, hidden=(16,), epochs=3)
 

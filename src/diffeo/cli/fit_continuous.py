@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from diffeo.cli.fit_options import Options
     from diffeo.cli.source import Source
     from diffeo.flow import Flow
-    from diffeo.tabular.continuous import Plan
+    from diffeo.tabular.plan import Plan
 
 __all__ = ["fit_average"]
 
@@ -27,7 +27,8 @@ def fit_average(source: Source, options: Options, quiet: bool) -> Flow:
     """
     import torch
 
-    from diffeo.tabular.continuous import Plan, fit_continuous
+    from diffeo.tabular.continuous import fit_continuous
+    from diffeo.tabular.plan import Plan
 
     check_keys("the model 'continuous'", options.model, MODEL)
     foreign = not_of_plan(options)

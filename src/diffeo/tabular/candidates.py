@@ -11,9 +11,10 @@ import numpy as np
 import torch
 
 from diffeo.errors import DataError
-from diffeo.tabular.continuous import Plan, fit_continuous
+from diffeo.tabular.continuous import fit_continuous
 from diffeo.tabular.defaults import default_width, fit_options
 from diffeo.tabular.plain import not_plain
+from diffeo.tabular.plan import Plan
 from diffeo.tabular.table_flow import TableFlow
 from diffeo.tabular.typed import TypedColumns
 

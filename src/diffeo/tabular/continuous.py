@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from diffeo.bases import MultivariateNormal, StandardNormal
+from diffeo.bases import StandardNormal
 from diffeo.errors import DataError, DataWarning
 from diffeo.flow import Flow
 from diffeo.mixture import Mixture
 from diffeo.tabular.continuous_record import record_of
+from diffeo.tabular.copula import gaussian_copula
+from diffeo.tabular.plan import Plan
 from diffeo.training.data import check_columns
 from diffeo.training.seeds import generator
 from diffeo.training.ties import find_resolutions, warn_of_ties
@@ -23,76 +24,18 @@ from diffeo.transforms import (
     LinearResiduals,
     MaskedAutoregressive,
     NormalScores,
-    Permutation,
     Sequential,
     Standardize,
 )
 from diffeo.univariates import RationalQuadraticSpline
 
-__all__ = ["Plan", "fit_continuous"]
+__all__ = ["fit_continuous"]
 
 # knots of a column's own spline: enough for spikes and gaps
 QUANTILE_BINS = 128
 FEWEST_ROWS = 5
 # seconds, that a fit may end
 LEAST_TIME = 0.01
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Sizes of the flows and of their training.
-
-    Attributes:
-        members: flows that are averaged.
-        layers: autoregressive spline layers of each.
-        hidden: hidden widths of their networks.
-        bins: bins of their splines.
-        epochs: most passes over the rows, of each.
-        patience: epochs without a better held-out loss after which a member stops.
-        batch_size: rows a step.
-        lr: learning rate at the start.
-        validation: share of the rows that each member holds out, another one each.
-        max_time: seconds after which all training stops, or None.
-    """
-
-    members: int
-    layers: int
-    hidden: tuple[int, ...]
-    bins: int
-    epochs: int
-    patience: int
-    batch_size: int
-    lr: float
-    validation: float
-    max_time: float | None
-
-    @classmethod
-    def of(cls, rows: int, columns: int = 1) -> Plan:
-        """The default for such a table; by sizes alone, so that a seed decides the result.
-
-        Small tables get more members of fewer steps: what an average gains there is more than
-        what one flow learns. Wide ones get less of both, in proportion to what a step costs.
-        """
-        members = 8 if rows < 2000 else 5 if rows < 8000 else 3
-        share = min(1.0, MANY_COLUMNS / columns)
-        batch_size = 128 if rows < 2000 else 256
-        return cls(
-            members=max(2, round(share * members)),
-            layers=3,
-            hidden=(128, 128, 128),
-            bins=8,
-            epochs=max(10, min(200, round(share * MOST_STEPS * batch_size / rows))),
-            patience=20,
-            batch_size=batch_size,
-            lr=3e-3,
-            validation=0.1,
-            max_time=None,
-        )
-
-
-# of each member, up to so many columns
-MOST_STEPS = 4000
-MANY_COLUMNS = 40
 
 
 def fit_continuous(
@@ -143,7 +86,7 @@ def fit_continuous(
     with torch.no_grad():
         scores, log_slope = ends.inverse(x)
         scores = scores.float()
-    copula = _copula(scores[drawn])
+    copula = gaussian_copula(scores[drawn])
     members: list[Flow] = []
     gains: list[Tensor] = []
     # log-densities of the copula on the rows that each member held out, in the units of x
@@ -216,28 +159,6 @@ def _in_proportion(weight: Tensor) -> Tensor:
     total = weight.double().cumsum(0)
     at = (torch.arange(len(weight), dtype=torch.float64) + 0.5) * total[-1] / len(weight)
     return torch.searchsorted(total, at).clamp(max=len(weight) - 1)
-
-
-def _copula(scores: Tensor) -> Flow:
-    """A normal of the covariance of ``scores``, shrunk."""
-    columns = scores.shape[1]
-    normal = MultivariateNormal(columns, scores.double().mean(0), _shrunk_covariance(scores))
-    return Flow(normal, Permutation(list(range(columns))))
-
-
-def _shrunk_covariance(x: Tensor) -> Tensor:
-    """The covariance mixed with a multiple of the identity, by Ledoit and Wolf's rule (2004)."""
-    x = x.double()
-    x = x - x.mean(0)
-    rows, columns = x.shape
-    covariance = x.t() @ x / rows
-    level = covariance.diagonal().mean()
-    target = level * torch.eye(columns, dtype=x.dtype)
-    distance = (covariance - target).square().sum()
-    # the mean of |x x' - S|^2 over rows, without a matrix for each
-    error = (x.square().sum(1).square().mean() - covariance.square().sum()) / rows
-    share = float((error / distance.clamp(min=1e-300)).clamp(0, 1))
-    return (1 - share) * covariance + share * target
 
 
 def _member(

@@ -15,7 +15,7 @@ from diffeo.version import __version__
 
 if TYPE_CHECKING:
     from diffeo.flow import Flow
-    from diffeo.tabular.continuous import Plan
+    from diffeo.tabular.plan import Plan
 
 __all__ = ["record_of"]
 

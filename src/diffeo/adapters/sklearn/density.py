@@ -14,7 +14,8 @@ from diffeo.adapters.sklearn.base import check_number
 from diffeo.arrays import ArrayLike, default_names
 from diffeo.checks import check_count
 from diffeo.errors import import_extra
-from diffeo.tabular.continuous import Plan, fit_continuous
+from diffeo.tabular.continuous import fit_continuous
+from diffeo.tabular.plan import Plan
 
 __all__ = ["FlowDensity"]
 
