@@ -16,7 +16,7 @@ SHORT: dict[str, Any] = {"epochs": 30, "progress": False, "lr": 1e-2}
 
 
 def _flow(**options: Any) -> TableFlow:
-    return TableFlow(**{"orders": 2, "seed": 0, **options})
+    return TableFlow(**{"width": 128, "orders": 2, "seed": 0, **options})
 
 
 def _fitted(table: pd.DataFrame) -> TableFlow:

@@ -80,6 +80,8 @@ class Source:
         if name == AUTO:
             if self.context:
                 return Choice(CONDITIONAL, "the density is conditional on other columns")
+            if "supports" in options.model:
+                return Choice(CONDITIONAL, "there is an option 'supports'")
             frame = self.frame()
             try:
                 choice = choose(frame, schema)

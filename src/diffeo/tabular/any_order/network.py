@@ -75,7 +75,9 @@ class AnyOrderNetwork(nn.Module):
         if not len(self.straight):
             return out
         weight = self.regression * (after[self.straight, None] > before)
-        return out.index_add(1, self.straight, F.linear(x, weight))
+        # as exact as the outputs to which it is added
+        added = feature_major_linear(x, weight, weight.new_zeros(len(weight)))
+        return out.index_add(1, self.straight, added)
 
 
 class _Block(nn.Module):
