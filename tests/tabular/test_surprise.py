@@ -105,3 +105,17 @@ def test_a_report_needs_rows_of_a_table() -> None:
     fitted = diffeo.NSF(2).fit(_table(50, 0)[["x", "length"]], epochs=1, progress=False)
     with pytest.raises(DataError, match="no column 'length'"):
         report_content(fitted, _table(50, 0)[["x", "y"]])
+
+
+def test_rows_without_weight_are_neither_trained_on_nor_held_out() -> None:
+    table = _table(200, 0)
+    weight = np.r_[np.zeros(80), np.ones(120)]
+    both = [
+        diffeo.TableFlow(width=8, seed=0).fit(rows, epochs=2, progress=False, **given)
+        for rows, given in (
+            (table, {"sample_weight": weight}),
+            (table[80:], {"sample_weight": np.ones(120)}),
+        )
+    ]
+    assert both[0].record["surprise"] == both[1].record["surprise"]
+    assert both[0].record["history"] == both[1].record["history"]

@@ -172,7 +172,7 @@ class TableFlow(Model):
         Warns:
             DataWarning: columns that are left out, and why.
         """
-        frame = to_frame(X)
+        frame, options = _without_weightless(to_frame(X), options)
         if self.typed is None:
             self._build(typed_columns(frame, self._told), len(frame))
         typed, density = self._fitted()
@@ -214,7 +214,11 @@ class TableFlow(Model):
         return found
 
     def column_surprise(self, x: Any) -> Floats:
-        """-log p(x_i | all others) in the model's coordinates, (rows, columns); NaN in holes."""
+        """-log p(x_i | all others) in the model's coordinates, (rows, columns); NaN in holes.
+
+        Raises:
+            As ``log_prob``.
+        """
         coordinates, _ = self._fitted()[0].encode(x)
         surprise: Floats = -self._full_conditionals(coordinates)
         return np.where(np.isnan(coordinates), np.nan, surprise)
@@ -432,6 +436,18 @@ class TableFlow(Model):
         each = self._full_conditionals(coordinates)
         # 0 - 0 is 0, and -0 would be written as -0.0
         return pandas.DataFrame(0.0 - (each + log_slope), columns=typed.schema.names)
+
+
+def _without_weightless(
+    frame: pd.DataFrame, options: dict[str, Any]
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """The rows that count: training drops the others before it splits, and so must the record."""
+    weight = np.asarray(options.get("sample_weight"), dtype=np.float64)
+    if weight.shape != (len(frame),) or not (weight == 0).any() or not (weight > 0).any():
+        return frame, options
+    counts = weight != 0
+    kept: pd.DataFrame = frame[counts].reset_index(drop=True)
+    return kept, {**options, "sample_weight": weight[counts]}
 
 
 def _is_share(validation: Any) -> bool:
