@@ -6,11 +6,10 @@ from contextlib import suppress
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+from diffeo.arrays import Floats
 
 __all__ = ["Bridge", "is_bridge"]
-
-Floats = NDArray[np.float64]
 
 
 def is_bridge(model: object) -> bool:

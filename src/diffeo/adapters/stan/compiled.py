@@ -9,13 +9,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from diffeo.arrays import Floats
 from diffeo.errors import TargetError
 
 __all__ = ["Compiled"]
 
-Floats = NDArray[np.float64]
 
 _POINTER, _LONG, _TEXT = ctypes.c_void_p, ctypes.c_long, ctypes.POINTER(ctypes.c_void_p)
 _DOORS: dict[str, tuple[Any, list[Any]]] = {

@@ -9,7 +9,6 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from diffeo.adapters.stan.bridge import Bridge, is_bridge
@@ -17,12 +16,11 @@ from diffeo.adapters.stan.compile import compiled
 from diffeo.adapters.stan.compiled import Compiled
 from diffeo.adapters.stan.data import as_json
 from diffeo.adapters.stan.naming import shapes_of
+from diffeo.arrays import Floats
 from diffeo.errors import ShapeError, TargetError
 from diffeo.inference.target import GradientTarget
 
 __all__ = ["StanTarget"]
-
-Floats = NDArray[np.float64]
 
 
 class _Model(Protocol):
