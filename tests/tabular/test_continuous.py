@@ -34,9 +34,25 @@ def test_the_density_is_a_proper_mixture_in_double_precision() -> None:
     flow = fit_continuous(_rows(500), plan=QUICK, seed=0, names=["a", "b", "c"])
     assert flow.log_prob(_rows(10, seed=1)).dtype == torch.float64
     weights = torch.softmax(flow.base.logits, 0)
-    assert len(weights) == 3
+    assert len(weights) == 4
     torch.testing.assert_close(weights[0], weights[1])
     assert [len(member["history"]) for member in flow.record["members"]] == [3, 3]
+
+
+def test_a_value_far_out_costs_its_logarithm() -> None:
+    x = _rows(500)
+    flow = fit_continuous(x, plan=QUICK, seed=0, names=["a", "b", "c"])
+    out = x[:1].clone()
+    out[0, 0] = x[:, 0].mean() + 1000 * x[:, 0].std()
+    further = out.clone()
+    further[0, 0] = x[:, 0].mean() + 100_000 * x[:, 0].std()
+    with torch.no_grad():
+        near, far = flow.log_prob(out), flow.log_prob(further)
+    # 3 degrees of freedom: a factor of 100 costs 4 log 100
+    torch.testing.assert_close(
+        near - far, 4 * torch.tensor([100.0]).double().log(), atol=0.1, rtol=0
+    )
+    assert float(torch.softmax(flow.base.logits.detach(), 0)[-1]) == pytest.approx(1 / 501)
 
 
 def test_a_limit_of_time_leaves_at_least_one_flow() -> None:

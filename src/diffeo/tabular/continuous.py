@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 import warnings
 
@@ -14,7 +13,7 @@ from diffeo.errors import DataError, DataWarning
 from diffeo.flow import Flow
 from diffeo.mixture import Mixture
 from diffeo.tabular.continuous_record import record_of
-from diffeo.tabular.copula import gaussian_copula
+from diffeo.tabular.copula import gaussian_copula, heavy_tails
 from diffeo.tabular.plan import Plan
 from diffeo.training.data import check_columns
 from diffeo.training.seeds import generator
@@ -53,7 +52,8 @@ def fit_continuous(
     leave is modelled by a Mixture of autoregressive spline flows, trained each on its own part of
     the rows, and of a normal with a shrunk covariance, that is of a Gaussian copula. Its share is
     the one that the rows held out by each flow make most likely, so that where flows cannot be
-    learned the copula remains.
+    learned the copula remains. One row in n + 1 is expected to be like none of the n: a component
+    of that weight has heavy tails, so that a value far out costs its logarithm, not its square.
 
     Values that repeat get uniform noise of their column's resolution, with a DataWarning.
 
@@ -89,8 +89,8 @@ def fit_continuous(
     copula = gaussian_copula(scores[drawn])
     members: list[Flow] = []
     gains: list[Tensor] = []
-    # log-densities of the copula on the rows that each member held out, in the units of x
-    floors: list[Tensor] = []
+    # of the rows that each member held out
+    held_outs: list[Tensor] = []
     for k in range(wanted):
         left = None if plan.max_time is None else plan.max_time - (time.monotonic() - start)
         if left is not None:
@@ -101,20 +101,14 @@ def fit_continuous(
         member, gain, held_out = _member(scores, weight, copula, plan, seed + k, left, progress)
         members.append(member)
         gains.append(gain)
-        with torch.no_grad():
-            floors.append(copula.log_prob(scores[held_out]) + log_slope[held_out])
+        held_outs.append(held_out)
         if member.record["stopped"] == "interrupted":
             break
-    base = Mixture(*members, copula)
+    base = _averaged(members, torch.cat([torch.empty(0), *gains]), copula, len(x))
     found = torch.empty(0)
     if members:
-        gain = torch.cat(gains)
-        share = _share(gain)
-        flows = math.log(1 - share) + gain.double()
-        found = torch.cat(floors) + torch.logaddexp(flows, torch.tensor(share).log())
-        weights = torch.tensor([(1 - share) / len(members)] * len(members) + [share])
-        with torch.no_grad():
-            base.logits.copy_(weights.log())
+        rows = torch.cat(held_outs)
+        found = log_slope[rows] + _held_out_log_prob(base, torch.cat(gains), scores[rows])
     flow = Flow(base, ends).double()
     seconds = time.monotonic() - start
     flow.record = record_of(members, plan, seed, seconds, x, names, found)
@@ -196,6 +190,33 @@ def _member(
     with torch.no_grad():
         found = flow.log_prob(scores[held_out]) - copula.log_prob(scores[held_out])
     return flow, found, held_out
+
+
+def _averaged(members: list[Flow], gain: Tensor, copula: Flow, rows: int) -> Mixture:
+    """The mixture of the flows, the copula, and the heavy tails of what none of the rows was like.
+
+    Args:
+        members: the flows.
+        gain: by how much each beats the copula on the rows that it held out.
+        copula: the copula.
+        rows: number of rows of the table.
+    """
+    share = _share(gain) if members else 1.0
+    flows = [(1 - share) / len(members) for _ in members]
+    rare = 1 / (rows + 1)
+    base = Mixture(*members, copula, heavy_tails(copula.event_shape[0]))
+    with torch.no_grad():
+        base.logits.copy_(torch.tensor([*((1 - rare) * w for w in (*flows, share)), rare]).log())
+    return base
+
+
+@torch.no_grad()
+def _held_out_log_prob(base: Mixture, gain: Tensor, scores: Tensor) -> Tensor:
+    """What the mixture gives rows that a flow held out, were that flow the only one."""
+    *flows, copula, tails = torch.log_softmax(base.logits, 0)
+    plain, heavy = (part.log_prob(scores).double() for part in list(base.components)[-2:])  # type: ignore[operator]
+    flow = torch.logsumexp(torch.stack(flows), 0) + plain + gain
+    return torch.logsumexp(torch.stack([flow, copula + plain, tails + heavy]), 0)
 
 
 def _splines(columns: int, plan: Plan, seed: int) -> Flow:

@@ -34,11 +34,12 @@ class FlowDensity(_BASE.DensityMixin, _BASE.BaseEstimator):  # type: ignore[misc
     (``Standardize``, ``LinearResiduals``, ``NormalScores`` of ``diffeo.transforms``). What is left
     is modelled by K autoregressive spline flows and a normal of full covariance:
 
-        p(x) = (s N(z; m, C) + (1 - s) / K sum_k p_k(z)) |det dz/dx|.
+        p(x) = ((1 - r) (s N(z; m, C) + (1 - s) / K sum_k p_k(z)) + r t(z)) |det dz/dx|.
 
     Each flow holds out rows of its own, by which it is stopped, and the share s of the normal is
     the one that these rows make most likely. So the estimate is a Gaussian copula where there are
-    too few rows to learn more.
+    too few rows to learn more. Independent Student-t variables t with the share r = 1 / (n + 1)
+    stand for a row unlike all n: a value far out then costs its logarithm, not its square.
 
     A rounded column (one whose values repeat) has no density; it gets uniform noise of its
     resolution in ``fit``, with a DataWarning. ``diffeo.TableFlow`` models such columns, categories
@@ -149,7 +150,7 @@ class FlowDensity(_BASE.DensityMixin, _BASE.BaseEstimator):  # type: ignore[misc
             progress=self.verbose,
         )
         logits: Any = self.model_.base.logits
-        self.copula_share_ = float(torch.softmax(logits.detach(), 0)[-1])
+        self.copula_share_ = float(torch.softmax(logits.detach()[:-1], 0)[-1])
         return self
 
     def _plan(self, rows: int, columns: int) -> Plan:
