@@ -9,12 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from diffeo import kernels
-from diffeo.checks import check_batch, check_features
+from diffeo.checks import check_features
 from diffeo.errors import ShapeError
 from diffeo.nets import MLP, ResidualMLP
-from diffeo.pullback import Pulled, gradients
 from diffeo.supports import Circle, Features, Real, Support
-from diffeo.transform import Transform
+from diffeo.transforms.coupled import Coupled
 from diffeo.transforms.fused import conditioned_step, run_alone
 from diffeo.transforms.placement import check_conditioner, feature_major, predict
 from diffeo.univariates.univariate import Univariate
@@ -22,7 +21,7 @@ from diffeo.univariates.univariate import Univariate
 __all__ = ["Coupling"]
 
 
-class Coupling(Transform):
+class Coupling(Coupled):
     """Features under the mask are transformed, with parameters predicted from the others:
 
         y_m = g(x_m; p(x_k, context)),   y_k = x_k.
@@ -76,10 +75,8 @@ class Coupling(Transform):
         conditioner: nn.Module | None = None,
     ) -> None:
         check_features("Coupling", features)
-        super().__init__((features,))
+        super().__init__((features,), univariate, context, part_ndim=1)
         chosen = _mask(features, mask)
-        self.univariate = univariate
-        self.context = context
         moved, kept = chosen.nonzero()[:, 0], (~chosen).nonzero()[:, 0]
         self.register_buffer("moved", moved, persistent=False)
         self.register_buffer("kept", kept, persistent=False)
@@ -91,8 +88,6 @@ class Coupling(Transform):
         self.register_buffer("plain", (~circular[kept]).nonzero()[:, 0], persistent=False)
         self.domain = _support(chosen, univariate.domain, circular)
         self.codomain = _support(chosen, univariate.codomain, circular)
-        self.compiles = univariate.compiles
-        self.lossless = univariate.lossless
         inputs = len(kept) + len(self.angular)
         outputs = univariate.num_params * len(moved)
         if conditioner is not None:
@@ -101,11 +96,6 @@ class Coupling(Transform):
         else:
             network = ResidualMLP if residual else MLP
             self.conditioner = network(inputs, outputs, hidden, context)
-
-    def _split(self, x: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
-        x = check_batch(self, x, context, self.in_shape, self.context)
-        kept, moved = self._parts(x)
-        return kept, moved, self._params(kept, context)
 
     def _parts(self, x: Tensor) -> tuple[Tensor, Tensor]:
         return x.index_select(-1, self.kept), feature_major(x.index_select(-1, self.moved))
@@ -119,9 +109,6 @@ class Coupling(Transform):
             return kept
         angle = kept.index_select(-1, self.angular)
         return torch.cat([kept.index_select(-1, self.plain), angle.cos(), angle.sin()], dim=-1)
-
-    def _join(self, kept: Tensor, moved: Tensor, dlog: Tensor) -> tuple[Tensor, Tensor]:
-        return self._merge(kept, moved), dlog.sum(0)
 
     def _merge(self, kept: Tensor, moved: Tensor) -> Tensor:
         joined = torch.cat([kept, moved.movedim(0, -1)], dim=-1)
@@ -149,47 +136,6 @@ class Coupling(Transform):
     def inverse(self, y: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         fused = run_alone(self, y, context, inverted=True)
         return self._plain_inverse(y, context) if fused is None else fused
-
-    def _plain_forward(self, x: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
-        kept, moved, params = self._split(x, context)
-        return self._join(kept, *self.univariate.forward(moved, params))
-
-    def _plain_inverse(self, y: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
-        kept, moved, params = self._split(y, context)
-        return self._join(kept, *self.univariate.inverse(moved, params))
-
-    def pull_back(
-        self,
-        output: Tensor,
-        context: Tensor | None,
-        grads: Sequence[Tensor],
-        wanted: Sequence[Tensor],
-        *,
-        inverted: bool,
-    ) -> Pulled:
-        """One evaluation of conditioner and univariate serves both the input and the gradients.
-
-        With the moved output v, the input is u = k(v; p), where k undoes the layer. From
-        du = k_v dv + k_p dp and the layer's log-derivative -log k_v follow the gradients
-
-            to u:  g_u = (g_v - g_ladj d(log k_v)/dv) / k_v,
-            to p:  -g_u k_p - g_ladj d(log k_v)/dp.
-        """
-        undo = self.univariate.forward if inverted else self.univariate.inverse
-        kept, moved = self._parts(output)
-        with torch.enable_grad():
-            kept.requires_grad_()
-            moved.requires_grad_()
-            u, log_slope = undo(moved, self._params(kept, context))
-        grad_kept, grad_moved = self._parts(grads[0])
-        grad_log_slope = grads[1].expand_as(log_slope)
-        (bent,) = gradients((log_slope,), (moved,), (grad_log_slope,), keep=True)
-        rest = grad_moved if bent is None else grad_moved - bent
-        grad_u = rest * torch.exp(-log_slope.detach())
-        through, *others = gradients((u, log_slope), (kept, *wanted), (-grad_u, -grad_log_slope))
-        grad_kept = grad_kept if through is None else grad_kept + through
-        x = self._merge(kept.detach(), u.detach())
-        return Pulled(x, None, self._merge(grad_kept, grad_u), others)
 
 
 def _mask(features: int, mask: Sequence[bool] | Tensor | None) -> Tensor:
