@@ -4,27 +4,31 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from diffeo.checks import check_count, check_event
-from diffeo.errors import ShapeError
+from diffeo.checks import check_event
 from diffeo.transform import Transform
+from diffeo.transforms.images.squeeze import Squeeze
 
 __all__ = ["Patchify"]
 
 
 class Patchify(Transform):
-    """An image (C, H, W) as T = HW / p^2 tokens of C p^2 pixels, with ladj 0. Ignores context.
+    """An image (C, H, W) as T = HW / p^2 tokens of C p^2 pixels; both ladj are 0.
 
-    Tokens follow one another row by row; in a token the channel is the slowest axis.
+    Patches follow one another row by row; in a token, a channel's pixels lie side by side, row by
+    row. Ignores context.
 
     Args:
-        image_shape: (C, H, W).
-        patch: side p of a patch, a divisor of H and W.
+        shape: event shape (C, H, W) of the image.
+        patch: side p of a patch.
 
-    Shapes: x (*batch, C, H, W) -> (*batch, T, C p^2).
+    Shapes: x (*batch, C, H, W), y (*batch, T, C p^2).
 
     Raises:
-        ShapeError: an ``image_shape`` of other than three axes, a ``patch`` that does not divide
-            it, or events of another shape.
+        ShapeError: sides that p does not divide, or events of another shape.
+        ValueError: a patch that is no whole number of at least 1.
+
+    Reference: "An Image is Worth 16x16 Words: Transformers for Image Recognition at Scale",
+    Dosovitskiy et al., 2020, arXiv:2010.11929.
 
     Example:
         >>> import torch, diffeo
@@ -34,32 +38,18 @@ class Patchify(Transform):
 
     lossless = True
 
-    def __init__(self, image_shape: tuple[int, int, int], patch: int) -> None:
-        shape = tuple(image_shape)
-        if len(shape) != 3:
-            raise ShapeError(f"Patchify: image_shape must be (C, H, W), got {shape}")
-        for size in shape:
-            check_count("Patchify: each size of image_shape", size)
-        check_count("Patchify: patch", patch)
-        channels, height, width = shape
-        if height % patch or width % patch:
-            raise ShapeError(
-                f"Patchify: images of {height} x {width} pixels do not split into patches of "
-                f"{patch} x {patch}; choose a patch that divides both"
-            )
-        self.grid = (height // patch, width // patch)
-        super().__init__(shape, (self.grid[0] * self.grid[1], channels * patch * patch))
-        self.patch = patch
+    def __init__(self, shape: tuple[int, int, int], patch: int) -> None:
+        squeeze = Squeeze(shape, patch)
+        width, *grid = squeeze.out_shape
+        super().__init__(squeeze.in_shape, (grid[0] * grid[1], width))
+        self.grid = tuple(grid)
+        self.squeeze = squeeze
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         check_event(self, x, self.in_shape)
-        # (*batch, C, rows, p, columns, p)
-        split = x.unflatten(-1, (self.grid[1], self.patch)).unflatten(-3, (self.grid[0], self.patch))
-        tokens = split.movedim((-4, -2, -5, -3, -1), (-5, -4, -3, -2, -1))
-        return tokens.flatten(-3).flatten(-3, -2), x.new_zeros(x.shape[:-3])
+        patches, ladj = self.squeeze(x)
+        return patches.flatten(-2).mT, ladj
 
     def inverse(self, y: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         check_event(self, y, self.out_shape)
-        split = y.unflatten(-1, (-1, self.patch, self.patch)).unflatten(-4, self.grid)
-        image = split.movedim((-3, -5, -2, -4, -1), (-5, -4, -3, -2, -1))
-        return image.flatten(-2).flatten(-3, -2), y.new_zeros(y.shape[:-2])
+        return self.squeeze.inverse(y.mT.unflatten(-1, self.grid))
