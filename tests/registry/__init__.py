@@ -9,6 +9,7 @@ from registry import (
     bases,
     circular,
     elementary,
+    images,
     linear,
     models,
     monotone,
@@ -17,6 +18,7 @@ from registry import (
     supports,
     surjections,
     tables,
+    transformers,
     transforms,
     univariates,
     vae,
@@ -34,7 +36,9 @@ TRANSFORMS: list[Entry] = [
     *supports.TRANSFORMS,
     *circular.TRANSFORMS,
     *linear.TRANSFORMS,
+    *images.TRANSFORMS,
     *multivariate.TRANSFORMS,
+    *transformers.TRANSFORMS,
 ]
 DENSITIES: list[Entry] = [
     *models.DENSITIES,
@@ -46,6 +50,7 @@ DENSITIES: list[Entry] = [
     *surjections.DENSITIES,
     *vae.DENSITIES,
     *tables.DENSITIES,
+    *transformers.DENSITIES,
 ]
 SURJECTIONS: list[Entry] = surjections.SURJECTIONS
 OF_TABLES = tables.OF_TABLES

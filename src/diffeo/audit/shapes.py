@@ -24,10 +24,9 @@ def misshapen(
     context: Tensor | None,
     event: tuple[int, ...],
     what: str,
-    batch: tuple[int, ...] | None = None,
+    batch: tuple[int, ...],
 ) -> list[str]:
     """Complaints about shapes and dtypes of what comes out."""
-    batch = tuple(x.shape[: x.ndim - len(event)]) if batch is None else batch
     y, ladj = act(x, context)
     found = []
     if tuple(y.shape) != (*batch, *event):

@@ -148,9 +148,8 @@ class _SurjectionAudit:
             for surjection, like in ((self.exact, torch.float64), (self.single, torch.float32)):
                 for name, act, x, _, event in self.directions(surjection, 6, like):
                     context = self.context(*batch, like=like)
-                    found += misshapen(
-                        act, take(x, batch), context, event, f"{name} of batch {batch}"
-                    )
+                    what = f"{name} of batch {batch}"
+                    found += misshapen(act, take(x, batch), context, event, what, batch)
         for name, act, x, _, _ in self.directions(self.exact, 6):
             context = self.context(6)
             grid = None if context is None else context.unflatten(0, (2, 3))

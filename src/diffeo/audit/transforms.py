@@ -198,7 +198,8 @@ class _TransformAudit:
                 for name, act, x, event in self.directions(transform, 30, like=like):
                     x = take(x, batch)
                     context = self.context(batch, like)
-                    found += misshapen(act, x, context, event, f"{name} of batch {batch}")
+                    what = f"{name} of batch {batch}"
+                    found += misshapen(act, x, context, event, what, batch)
         for name, act, x, _ in self.directions(self.exact, 6):
             found += self._same_values(name, act, x)
         return problems(found)

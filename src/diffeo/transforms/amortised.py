@@ -42,7 +42,7 @@ class Amortised(Transform):
         self.conditioner = conditioner
         self._shape = tuple(initial.shape)
         if conditioner is not None:
-            check_conditioner(self, conditioner, 0, initial.numel(), context)
+            check_conditioner(self, conditioner, (0,), (initial.numel(),), context)
         elif context:
             network = (ResidualMLP if residual else MLP)(0, initial.numel(), hidden, context)
             # its last weights are zero, so at first the bias decides alone

@@ -89,7 +89,7 @@ class MaskedAutoregressive(Transform):
         self.angular = isinstance(univariate.domain, Circle)
         count, inputs = univariate.num_params, 1 + self.angular
         if conditioner is not None:
-            check_conditioner(self, conditioner, inputs * features, count * features, context)
+            check_conditioner(self, conditioner, (inputs * features,), (count * features,), context)
             self.conditioner = conditioner
         else:
             network = MaskedResidualMLP if residual else MaskedMLP

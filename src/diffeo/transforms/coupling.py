@@ -91,7 +91,7 @@ class Coupling(Coupled):
         inputs = len(kept) + len(self.angular)
         outputs = univariate.num_params * len(moved)
         if conditioner is not None:
-            check_conditioner(self, conditioner, inputs, outputs, context)
+            check_conditioner(self, conditioner, (inputs,), (outputs,), context)
             self.conditioner = conditioner
         else:
             network = ResidualMLP if residual else MLP

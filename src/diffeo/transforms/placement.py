@@ -33,20 +33,24 @@ def predict(
 
 
 def check_conditioner(
-    part: nn.Module, conditioner: nn.Module, in_features: int, out_features: int, context: int
+    part: nn.Module,
+    conditioner: nn.Module,
+    seen: tuple[int, ...],
+    predicted: tuple[int, ...],
+    context: int,
 ) -> None:
-    """Call a user's conditioner once on zeros and compare the width of what it gives.
+    """Call a user's conditioner once on zeros and compare the shape of what it gives.
 
     Raises:
-        ShapeError: if it fails on (2, in_features) or does not give (2, out_features).
+        ShapeError: if it fails on (2, *seen) or does not give (2, *predicted).
     """
     like = next(conditioner.parameters(), torch.empty(0))
-    x = torch.zeros(2, in_features, dtype=like.dtype, device=like.device)
+    x = torch.zeros(2, *seen, dtype=like.dtype, device=like.device)
     arguments = (x, x.new_zeros(2, context)) if context else (x,)
     expected = (
-        f"{type(part).__name__}: its conditioner must map x (*batch, {in_features})"
+        f"{type(part).__name__}: its conditioner must map x {_batch_of(seen)}"
         + (f" and context (*batch, {context})" if context else "")
-        + f" to (*batch, {out_features})"
+        + f" to {_batch_of(predicted)}"
     )
     was_training = conditioner.training
     try:
@@ -56,5 +60,9 @@ def check_conditioner(
         raise ShapeError(f"{expected}, but calling it failed: {error}") from error
     finally:
         conditioner.train(was_training)
-    if tuple(out.shape) != (2, out_features):
+    if tuple(out.shape) != (2, *predicted):
         raise ShapeError(f"{expected}, but on a batch of 2 it gives {tuple(out.shape)}")
+
+
+def _batch_of(shape: tuple[int, ...]) -> str:
+    return f"(*batch, {', '.join(map(str, shape))})"
