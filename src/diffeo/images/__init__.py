@@ -1,0 +1,8 @@
+"""Images: loading them, and pictures of many."""
+
+from diffeo.images.grids import image_grid, write_png
+from diffeo.images.image_data import ImageData
+from diffeo.images.loading import load_images
+from diffeo.images.splitting import split_images
+
+__all__ = ["ImageData", "image_grid", "load_images", "split_images", "write_png"]
