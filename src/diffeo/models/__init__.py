@@ -4,6 +4,7 @@ from diffeo.models.affine import IAF, MAF, NICE, RealNVP
 from diffeo.models.bnaf import BNAF
 from diffeo.models.circular import CircularNSF
 from diffeo.models.gaussianization import Gaussianization
+from diffeo.models.images import TarFlow
 from diffeo.models.monotone import NAF, UNAF, BernsteinFlow, SOSFlow
 from diffeo.models.names import MODEL_NAMES, model_class
 from diffeo.models.nsf import NSF
@@ -26,5 +27,6 @@ __all__ = [
     "RealNVP",
     "SOSFlow",
     "SylvesterFlow",
+    "TarFlow",
     "model_class",
 ]

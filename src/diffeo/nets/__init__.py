@@ -1,7 +1,19 @@
 """Conditioner networks."""
 
+from diffeo.nets.convolutional import ConvNet, ResidualConvNet, ZeroConv
 from diffeo.nets.masked import MaskedMLP, MaskedResidualMLP
 from diffeo.nets.mlp import MLP, ResidualMLP
 from diffeo.nets.standardize import StandardizeContext
+from diffeo.nets.transformer import CausalTransformer
 
-__all__ = ["MLP", "MaskedMLP", "MaskedResidualMLP", "ResidualMLP", "StandardizeContext"]
+__all__ = [
+    "MLP",
+    "CausalTransformer",
+    "ConvNet",
+    "MaskedMLP",
+    "MaskedResidualMLP",
+    "ResidualConvNet",
+    "ResidualMLP",
+    "StandardizeContext",
+    "ZeroConv",
+]

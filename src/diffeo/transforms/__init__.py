@@ -12,12 +12,14 @@ from diffeo.transforms.coupling import Coupling
 from diffeo.transforms.elementwise import Elementwise
 from diffeo.transforms.factored import QR, SVD
 from diffeo.transforms.hamiltonian import Leapfrog
+from diffeo.transforms.images import ImageCoupling, Pixelwise, Reshape, Split, Squeeze
 from diffeo.transforms.low_rank import LowRankPlusDiagonal
 from diffeo.transforms.lu import LU
 from diffeo.transforms.matrix_exponential import MatrixExponential
 from diffeo.transforms.normal_scores import NormalScores
 from diffeo.transforms.ordered import Increments
 from diffeo.transforms.orthogonal import Cayley, Householder, Rotation
+from diffeo.transforms.patches import Patchify
 from diffeo.transforms.permutations import Permutation, Reverse
 from diffeo.transforms.planar import Planar, PlanarStack
 from diffeo.transforms.radial import Radial
@@ -25,6 +27,7 @@ from diffeo.transforms.residuals import LinearResiduals
 from diffeo.transforms.scaling import ActNorm, Standardize
 from diffeo.transforms.simplex import StickBreaking
 from diffeo.transforms.sylvester import Sylvester
+from diffeo.transforms.transformer import TransformerAutoregressive
 from diffeo.transforms.triangular import Triangular
 from diffeo.transforms.wavelets import DCT, Haar
 
@@ -44,6 +47,7 @@ __all__ = [
     "Elementwise",
     "Haar",
     "Householder",
+    "ImageCoupling",
     "Increments",
     "Inverse",
     "Leapfrog",
@@ -52,16 +56,22 @@ __all__ = [
     "MaskedAutoregressive",
     "MatrixExponential",
     "NormalScores",
+    "Patchify",
     "Permutation",
+    "Pixelwise",
     "Planar",
     "PlanarStack",
     "Radial",
+    "Reshape",
     "Reverse",
     "Rotation",
     "Sequential",
+    "Split",
+    "Squeeze",
     "Standardize",
     "StickBreaking",
     "Sylvester",
     "Transform",
+    "TransformerAutoregressive",
     "Triangular",
 ]

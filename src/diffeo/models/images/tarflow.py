@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor
 
@@ -79,14 +81,16 @@ class TarFlow(Flow):
         if drop_context and not context:
             raise ShapeError("TarFlow: drop_context needs a model with context, got context=0")
         check_count("TarFlow: blocks", blocks)
-        patches = Patchify(tuple(image_shape), patch)
+        patches = Patchify(image_shape, patch)
+        tokens, width = patches.out_shape
         # a seed must not disturb the caller's random state
         with torch.random.fork_rng(devices=[], enabled=seed is not None):
             if seed is not None:
                 torch.manual_seed(seed)
             stack = [
                 TransformerAutoregressive(
-                    *patches.out_shape,
+                    tokens,
+                    width,
                     dim=dim,
                     layers=layers,
                     heads=heads,
@@ -159,17 +163,20 @@ class TarFlow(Flow):
         draw = draw.given(self._embed(draw.context, draw.chunk_size))
         z = self.base._rsample(draw)
 
-        def push(z: Tensor, seen: Tensor | None) -> Tensor:
-            assert seen is not None
-            hidden = torch.zeros_like(seen)
-            hidden[..., -1] = 1
-            x = z
-            for layer in self.transform:
-                if isinstance(layer, TransformerAutoregressive):
-                    x = layer.guided(x, seen, hidden, guidance, rising=rising)
-                else:
-                    x, _ = layer(x, seen)
-            return x
-
-        images: Tensor = draw.by_chunks(push, z, len(self.base.event_shape))
+        guided = partial(self._guided, guidance=guidance, rising=rising)
+        images: Tensor = draw.by_chunks(guided, z, len(self.base.event_shape))
         return like_input(images, context)
+
+    def _guided(
+        self, z: Tensor, context: Tensor | None, *, guidance: float, rising: bool
+    ) -> Tensor:
+        assert context is not None
+        assert isinstance(self.transform, Sequential)
+        hidden = torch.zeros_like(context)
+        hidden[..., -1] = 1
+        for layer in self.transform:
+            if isinstance(layer, TransformerAutoregressive):
+                z = layer.guided(z, context, hidden, guidance, rising=rising)
+            else:
+                z, _ = layer(z, context)
+        return z
