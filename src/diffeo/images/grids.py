@@ -83,12 +83,12 @@ def _shades(array: Array, bits: int) -> Picture:
         if np.isnan(array).any():
             where = first_index(np.isnan(array))
             raise DataError(f"image_grid: image {where[0]} holds NaN at {list(where[1:])}")
-        array = np.floor(array.clip(0, top))
+        array = np.floor(array.astype(np.float64).clip(0, top))
     elif array.dtype.kind in "iu":
         check_levels(array, bits, "image_grid")
     else:
         raise DataError(f"image_grid: images are whole numbers or floats, got {array.dtype}")
-    return np.rint(array * (255 / top)).astype(np.uint8)
+    return np.rint(array.astype(np.float64) * (255 / top)).astype(np.uint8)
 
 
 def write_png(path: str | os.PathLike[str], grid: Picture) -> None:
