@@ -3,6 +3,7 @@
 from diffeo import bases, inference, nets, objectives, surjections, transforms, univariates
 from diffeo.audit import check_flow, check_transform
 from diffeo.flow import Flow
+from diffeo.images import ImageModel
 from diffeo.inference import fit_posterior
 from diffeo.mixture import Ensemble, Mixture
 from diffeo.model import load
@@ -16,12 +17,16 @@ from diffeo.models import (
     UNAF,
     BernsteinFlow,
     CircularNSF,
+    FlowPlusPlus,
     Gaussianization,
+    Glow,
+    ImageRealNVP,
     PlanarFlow,
     RadialFlow,
     RealNVP,
     SOSFlow,
     SylvesterFlow,
+    TarFlow,
 )
 from diffeo.models.fitting import fit
 from diffeo.report import plot_density, plot_pairs
@@ -55,7 +60,11 @@ __all__ = [
     "CircularNSF",
     "Ensemble",
     "Flow",
+    "FlowPlusPlus",
     "Gaussianization",
+    "Glow",
+    "ImageModel",
+    "ImageRealNVP",
     "Inverse",
     "Mixture",
     "PlanarFlow",
@@ -66,6 +75,7 @@ __all__ = [
     "SurjectiveFlow",
     "SylvesterFlow",
     "TableFlow",
+    "TarFlow",
     "__version__",
     "bases",
     "categories",

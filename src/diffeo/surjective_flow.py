@@ -265,7 +265,7 @@ def _check_fit(before: Density | Surjection | Transform, after: Surjection | Tra
         )
     pairs = zip(_columns(given, shape), _columns(after.domain, shape), strict=True)
     for i, (found, wanted) in enumerate(pairs):
-        if not _fits(found, wanted):
+        if not _fits(found, wanted, clamped=isinstance(after, Surjection) and after.clamps):
             raise ShapeError(
                 f"SurjectiveFlow: column {i} of what {names[0]} gives lives on {found!r}, but "
                 f"{names[1]} takes {wanted!r} there; give the part below it "
@@ -277,8 +277,8 @@ def _columns(support: Support, shape: tuple[int, ...]) -> list[Support]:
     return [part for part in parts_of(support, shape[-1]) for _ in range(part.columns)]
 
 
-def _fits(found: Support, wanted: Support) -> bool:
+def _fits(found: Support, wanted: Support, *, clamped: bool) -> bool:
     """Whether a column that lives on ``found`` may enter where ``wanted`` is taken."""
     if isinstance(found, Discrete) or isinstance(wanted, Discrete):
         return found == wanted
-    return isinstance(wanted, Real) or not isinstance(found, Real)
+    return clamped or isinstance(wanted, Real) or not isinstance(found, Real)

@@ -50,6 +50,7 @@ DENSITIES: list[Entry] = [
     *surjections.DENSITIES,
     *vae.DENSITIES,
     *tables.DENSITIES,
+    *images.DENSITIES,
     *transformers.DENSITIES,
 ]
 SURJECTIONS: list[Entry] = surjections.SURJECTIONS

@@ -6,7 +6,9 @@ from typing import Any
 
 import torch
 
+import diffeo
 from diffeo import transforms, univariates
+from diffeo.images import ImageModel
 from diffeo.nets import ConvNet, ResidualConvNet
 from registry.entry import BOTH, Entry
 
@@ -134,6 +136,55 @@ TRANSFORMS: list[Entry] = [
         (transforms.Split,),
         _factored,
         features=(1, 3),
+        contexts=BOTH,
+    ),
+]
+SMALL: dict[str, Any] = {"scales": 2, "hidden": 8, "seed": 0}
+DENSITIES: list[Entry] = [
+    Entry(
+        "Glow",
+        (diffeo.Glow,),
+        lambda d, c: diffeo.Glow((d, *PIXELS), context=c, steps=2, **SMALL),
+        features=(1, 3),
+        contexts=BOTH,
+        quick=(1,),
+    ),
+    Entry(
+        "Glow of splines",
+        (diffeo.Glow,),
+        lambda d, c: diffeo.Glow(
+            (d, *PIXELS), steps=2, univariate=univariates.RationalQuadraticSpline(4), **SMALL
+        ),
+        features=(1,),
+    ),
+    Entry(
+        "ImageRealNVP",
+        (diffeo.ImageRealNVP,),
+        lambda d, c: diffeo.ImageRealNVP((d, *PIXELS), context=c, couplings=2, blocks=1, **SMALL),
+        features=(1, 3),
+        contexts=BOTH,
+        quick=(1,),
+    ),
+    Entry(
+        "FlowPlusPlus",
+        (diffeo.FlowPlusPlus,),
+        lambda d, c: diffeo.FlowPlusPlus(
+            (d, *PIXELS), context=c, couplings=1, blocks=1, components=3, heads=2, **SMALL
+        ),
+        features=(1, 3),
+        contexts=BOTH,
+        quick=(1,),
+        tolerance=1e-6,
+    ),
+    Entry(
+        "ImageModel",
+        (ImageModel,),
+        lambda d, c: ImageModel(
+            diffeo.Glow((d, 2, 2), context=c, scales=1, steps=1, hidden=8, seed=0),
+            bits=1,
+            dequantization="variational" if c else "uniform",
+        ),
+        features=(1,),
         contexts=BOTH,
     ),
 ]

@@ -50,6 +50,21 @@ def _given(features: int, context: int, *supports: Support) -> Any:
 
 SURJECTIONS: list[Entry] = [
     Entry(
+        "UniformPixelDequantization",
+        (surjections.UniformPixelDequantization,),
+        lambda d, c: surjections.UniformPixelDequantization((d, 1, 2), bits=2),
+        features=(1, 2),
+    ),
+    Entry(
+        "VariationalPixelDequantization",
+        (surjections.VariationalPixelDequantization,),
+        lambda d, c: surjections.VariationalPixelDequantization(
+            (d, 2, 2), bits=1, context=c, layers=2, hidden=8
+        ),
+        features=(1, 2),
+        contexts=BOTH,
+    ),
+    Entry(
         "UniformDequantization",
         (surjections.UniformDequantization,),
         lambda d, c: surjections.UniformDequantization(_whole(d)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from functools import partial
 
@@ -21,7 +22,7 @@ from diffeo.flow import Flow
 from diffeo.supports import Discrete, Support, parts_of
 from diffeo.surjections import Surjection
 from diffeo.surjective_flow import SurjectiveFlow
-from diffeo.transforms import Constrain
+from diffeo.transforms import Constrain, Reshape, Sequential
 
 __all__ = ["check_surjection"]
 
@@ -91,10 +92,11 @@ class _SurjectionAudit:
 
     def _probabilities(self) -> dict[str, Callable[[], Finding]]:
         """What the audit of a flow says of probabilities, on a normal density of z."""
-        parts = parts_of(self.exact.domain, self.exact.in_shape[0])
+        shape = self.exact.in_shape
+        parts = parts_of(self.exact.domain, math.prod(shape))
         if any(isinstance(part, Discrete) for part in parts):
             return {}
-        onto = Constrain(parts)
+        onto = Sequential(Constrain(parts), Reshape((math.prod(shape),), shape))
         flow = SurjectiveFlow(Flow(StandardNormal(onto.in_shape[0]), onto), self.exact)
         kind = BoundAudit if flow.exactness == "bound" else DensityAudit
         checks = kind(flow, self.batch, 1e-8, 1e-4).checks(trace=False)
@@ -206,7 +208,7 @@ class _SurjectionAudit:
             wide = f"{name} of batch (5, 1) with contexts (3,)"
             found += misshapen(act, x[:, None], context, event, wide, (5, 3))
             assert context is not None
-            pairs = x[:, None].expand(5, 3, -1).flatten(0, 1), context.repeat(5, 1)
+            pairs = x[:, None].expand(5, 3, *x.shape[1:]).flatten(0, 1), context.repeat(5, 1)
             each, grid = act(*pairs), act(x[:, None], context)
             if not all(torch.allclose(a, b.flatten(0, 1)) for a, b in zip(each, grid, strict=True)):
                 found.append(f"{wide} gives other numbers than pair by pair")

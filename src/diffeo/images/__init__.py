@@ -1,8 +1,12 @@
 """Images: loading them, and pictures of many."""
 
+from diffeo import storage
 from diffeo.images.grids import image_grid, write_png
 from diffeo.images.image_data import ImageData
 from diffeo.images.loading import load_images
+from diffeo.images.model import ImageModel
 from diffeo.images.splitting import split_images
 
-__all__ = ["ImageData", "image_grid", "load_images", "split_images", "write_png"]
+__all__ = ["ImageData", "ImageModel", "image_grid", "load_images", "split_images", "write_png"]
+
+storage.register(ImageModel)

@@ -4,7 +4,7 @@ from diffeo.models.affine import IAF, MAF, NICE, RealNVP
 from diffeo.models.bnaf import BNAF
 from diffeo.models.circular import CircularNSF
 from diffeo.models.gaussianization import Gaussianization
-from diffeo.models.images import TarFlow
+from diffeo.models.images import FlowPlusPlus, Glow, ImageRealNVP, TarFlow
 from diffeo.models.monotone import NAF, UNAF, BernsteinFlow, SOSFlow
 from diffeo.models.names import MODEL_NAMES, model_class
 from diffeo.models.nsf import NSF
@@ -21,7 +21,10 @@ __all__ = [
     "UNAF",
     "BernsteinFlow",
     "CircularNSF",
+    "FlowPlusPlus",
     "Gaussianization",
+    "Glow",
+    "ImageRealNVP",
     "PlanarFlow",
     "RadialFlow",
     "RealNVP",

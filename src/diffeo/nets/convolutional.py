@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from diffeo.checks import check_context
 from diffeo.described import Described
 
-__all__ = ["ConvNet", "ResidualConvNet"]
+__all__ = ["ConvNet", "ResidualConvNet", "ZeroConv"]
 
 
 class _InputConv(nn.Module):
@@ -27,7 +27,7 @@ class _InputConv(nn.Module):
         return h + self.context(context)[..., None, None]
 
 
-class OutputConv(nn.Conv2d):
+class _OutputConv(nn.Conv2d):
     """Last layer of a conditioner: all zero at first, so that the layer starts at the identity.
 
     Under autocast it keeps full precision, as ``nets.layers.feature_major_linear`` does.
@@ -70,6 +70,30 @@ class _ImageNetwork(Described, nn.Module):
         raise NotImplementedError
 
 
+class ZeroConv(_ImageNetwork):
+    """One 3 x 3 convolution that starts at zero.
+
+    Args:
+        in_channels: channels of ``x``.
+        out_channels: channels of the output.
+
+    Shapes: x (*batch, in_channels, H, W) -> (*batch, out_channels, H, W).
+
+    Example:
+        >>> import torch, diffeo
+        >>> diffeo.nets.ZeroConv(2, 6)(torch.zeros(5, 2, 8, 8)).shape
+        torch.Size([5, 6, 8, 8])
+    """
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__(context=0)
+        self.output = _OutputConv(in_channels, out_channels)
+
+    def _run(self, x: Tensor, context: Tensor | None) -> Tensor:
+        out: Tensor = self.output(x)
+        return out
+
+
 class ConvNet(_ImageNetwork):
     """Convolutions of 3 x 3, 1 x 1 and 3 x 3 with SiLU between them; the last one starts at zero.
 
@@ -100,7 +124,7 @@ class ConvNet(_ImageNetwork):
         super().__init__(context)
         self.input = _InputConv(in_channels, hidden, context)
         self.middle = nn.Conv2d(hidden, hidden, 1)
-        self.output = OutputConv(hidden, out_channels)
+        self.output = _OutputConv(hidden, out_channels)
 
     def _run(self, x: Tensor, context: Tensor | None) -> Tensor:
         h = F.silu(self.input(x, context))
@@ -168,7 +192,7 @@ class ResidualConvNet(_ImageNetwork):
             )
             for _ in range(blocks)
         )
-        self.output = OutputConv(hidden, out_channels)
+        self.output = _OutputConv(hidden, out_channels)
 
     def _run(self, x: Tensor, context: Tensor | None) -> Tensor:
         h = self.input(x, context)

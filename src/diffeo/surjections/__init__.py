@@ -3,6 +3,10 @@
 from diffeo.surjections.argmax import Argmax
 from diffeo.surjections.augment import Augment
 from diffeo.surjections.dequantize import UniformDequantization, VariationalDequantization
+from diffeo.surjections.pixels import (
+    UniformPixelDequantization,
+    VariationalPixelDequantization,
+)
 from diffeo.surjections.slice import Slice
 from diffeo.surjections.surjection import Surjection
 
@@ -12,5 +16,7 @@ __all__ = [
     "Slice",
     "Surjection",
     "UniformDequantization",
+    "UniformPixelDequantization",
     "VariationalDequantization",
+    "VariationalPixelDequantization",
 ]

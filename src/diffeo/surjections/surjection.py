@@ -36,6 +36,8 @@ class Surjection(Described, nn.Module, ABC):
         context: width of the context it reads; 0 where it ignores context.
         exactness: "bound" where the inverse draws, "exact" where only ``forward`` does.
         has_rsample: whether ``forward`` carries gradients.
+        clamps: whether ``forward`` takes any reals, and moves those outside the domain into it; a
+            density that reaches beyond the domain then only loses that mass from the bound.
         compiles: whether both directions, without a generator, trace with
             ``torch.compile(fullgraph=True)``.
 
@@ -45,6 +47,7 @@ class Surjection(Described, nn.Module, ABC):
 
     exactness: Exactness = "bound"
     has_rsample: bool = False
+    clamps: bool = False
     compiles: bool = True
 
     def __init__(self, in_shape: tuple[int, ...], out_shape: tuple[int, ...]) -> None:

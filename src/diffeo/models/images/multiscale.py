@@ -1,0 +1,137 @@
+"""What multi-scale flows of images share: scales that are squeezed, moved and factored out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from diffeo.bases import StandardNormal
+from diffeo.errors import ShapeError
+from diffeo.flow import Flow
+from diffeo.nets import ResidualConvNet, StandardizeContext, ZeroConv
+from diffeo.transform import Transform
+from diffeo.transforms import ImageCoupling, Inverse, Reshape, Sequential, Split, Squeeze
+from diffeo.transforms.images.coupling import Mask
+from diffeo.transforms.images.shapes import check_image
+from diffeo.univariates import Affine
+from diffeo.univariates.univariate import Univariate
+
+__all__ = ["ImageShape", "MultiScaleFlow", "Steps", "residual_coupling"]
+
+ImageShape = tuple[int, int, int]
+# the layers of a scale from base to data, for images of a shape
+Steps = Callable[[ImageShape], list[Transform]]
+
+
+class MultiScaleFlow(Flow):
+    """A flow of images at several scales, from a vector of standard normal noise.
+
+    At each scale, from data to noise: some layers; 2 x 2 blocks of pixels become channels; more
+    layers; half of the channels are factored out, normal given the other half, which goes on to
+    the next scale. The last scale keeps all.
+
+    Args:
+        image_shape: (C, H, W).
+        scales: number of scales.
+        fine: the layers of a scale before its pixels are squeezed.
+        coarse: those after it.
+        context: width of the context; it is standardised before the layers see it.
+        seed: seed of the initial weights; None draws from torch's global generator.
+        reversible: recompute activations in backward.
+    """
+
+    def __init__(
+        self,
+        image_shape: ImageShape,
+        *,
+        scales: int,
+        fine: Steps,
+        coarse: Steps,
+        context: int,
+        seed: int | None,
+        reversible: bool,
+    ) -> None:
+        name = type(self).__name__
+        shape = check_image(name, image_shape)
+        if context < 0:
+            raise ShapeError(f"{name}: context must be a width >= 0, got {context}")
+        _check_scales(name, shape, scales)
+        # a seed must not disturb the caller's random state
+        with torch.random.fork_rng(devices=[], enabled=seed is not None):
+            if seed is not None:
+                torch.manual_seed(seed)
+            transform = _scale(shape, scales, fine, coarse, reversible)
+        super().__init__(
+            StandardNormal(math.prod(shape)),
+            transform,
+            StandardizeContext(context) if context else None,
+            context,
+        )
+
+
+def _check_scales(name: str, shape: ImageShape, scales: int) -> None:
+    most = 0
+    while all(side % 2 ** (most + 1) == 0 for side in shape[1:]):
+        most += 1
+    if isinstance(scales, bool) or not isinstance(scales, int) or not 1 <= scales <= most:
+        raise ShapeError(
+            f"{name}: scales must be a whole number from 1 to {most}, since images of "
+            f"{shape[1]} x {shape[2]} can be halved {most} times, got {scales!r}"
+            + ("; pad or crop them" if most == 0 else "")
+        )
+
+
+def _scale(
+    shape: ImageShape, scales: int, fine: Steps, coarse: Steps, reversible: bool
+) -> Sequential:
+    """From a vector of noise to images of a shape, which ``scales`` scales are to make."""
+    squeeze = Squeeze(shape)
+    channels, height, width = squeeze.out_shape
+    start: list[Transform]
+    if scales == 1:
+        start = [Reshape((math.prod(shape),), squeeze.out_shape)]
+    else:
+        kept = channels // 2
+        inner = _scale((kept, height, width), scales - 1, fine, coarse, reversible)
+        start = [Split(inner, channels - kept), _prior((channels, height, width))]
+    return Sequential(
+        *start,
+        *coarse((channels, height, width)),
+        Inverse(squeeze),
+        *fine(shape),
+        reversible=reversible,
+    )
+
+
+def _prior(shape: ImageShape) -> Transform:
+    """The learned normal of the channels that are factored out, given the others."""
+    channels = shape[0]
+    kept = channels // 2
+    network = ZeroConv(kept, Affine.num_params * (channels - kept))
+    return ImageCoupling(shape, Affine(), conditioner=network)
+
+
+def residual_coupling(
+    shape: ImageShape,
+    univariate: Univariate,
+    *,
+    mask: Mask,
+    flip: bool,
+    context: int,
+    hidden: int,
+    **network: Any,
+) -> ImageCoupling:
+    """A coupling whose conditioner is a ``ResidualConvNet``, with the rest of its arguments."""
+    channels = shape[0]
+    # of channels, the first half, rounded down, stays unless flipped
+    first = channels // 2
+    kept, moved = (channels - first, first) if flip else (first, channels - first)
+    seen, predicted = (channels, channels) if mask == "checkerboard" else (kept, moved)
+    outputs = univariate.num_params * predicted
+    conditioner = ResidualConvNet(seen, outputs, hidden, context=context, **network)
+    return ImageCoupling(
+        shape, univariate, mask=mask, flip=flip, context=context, conditioner=conditioner
+    )
