@@ -241,6 +241,7 @@ def _damaged(tmp_path: Path) -> dict[str, bytes]:
         "head.npy": npy[:30],
         "lying.npy": _header_only((10**6, 10**5, 100)) + bytes(100),
         "negative.npy": _header_only((-1, 5, 5)) + bytes(25),
+        "unclosed.npy": npy.replace(b"(50, 9, 9)", b"((50, 9, 9"),
         "text.npy": b"hello world, this is no array",
         "empty.npz": b"",
         "cut.npz": npz[:-30],
@@ -249,7 +250,7 @@ def _damaged(tmp_path: Path) -> dict[str, bytes]:
     }
 
 
-@pytest.mark.parametrize("name", ["empty", "cut", "head", "lying", "negative", "text"])
+@pytest.mark.parametrize("name", ["empty", "cut", "head", "lying", "negative", "unclosed", "text"])
 def test_a_damaged_npy_file_is_refused_by_name(name, tmp_path):
     path = tmp_path / f"{name}.npy"
     path.write_bytes(_damaged(tmp_path)[path.name])
