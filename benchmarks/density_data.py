@@ -10,7 +10,7 @@ from data import data_folder
 
 from diffeo.training.ties import find_resolutions
 
-__all__ = ["TABLES", "split"]
+__all__ = ["TABLES", "split", "split_as_recorded"]
 
 REGRESSION = (
     "bostonHousing",
@@ -47,10 +47,16 @@ def _load(name: str) -> tuple[np.ndarray, np.ndarray]:
         with np.load(data_folder("uci_gp") / f"{name}.npz", allow_pickle=False) as file:
             rows = file["x"].astype(np.float64)
             tested = np.unpackbits(file["test_mask"], axis=0)[: len(rows)].T
-    rows = rows[:, _independent(rows)]
+    return rows[:, _independent(rows)], tested.astype(bool)
+
+
+@cache
+def _smoothed(name: str) -> np.ndarray:
+    """The rows with noise of their resolution in tied columns."""
+    rows, _ = _load(name)
     steps = find_resolutions(torch.from_numpy(rows)).numpy()
     noise = np.random.default_rng(NOISE_SEED).uniform(-0.5, 0.5, rows.shape)
-    return rows + steps * noise, tested.astype(bool)
+    return rows + steps * noise
 
 
 def _independent(rows: np.ndarray) -> list[int]:
@@ -84,6 +90,15 @@ def _linear(others: np.ndarray, column: np.ndarray) -> bool:
 
 def split(name: str, fold: int) -> tuple[np.ndarray, np.ndarray]:
     """Rows to fit, in a random order, and rows to test, of one of the published folds."""
-    rows, tested = _load(name)
+    return _cut(_smoothed(name), name, fold)
+
+
+def split_as_recorded(name: str, fold: int) -> tuple[np.ndarray, np.ndarray]:
+    """The same rows without noise."""
+    return _cut(_load(name)[0], name, fold)
+
+
+def _cut(rows: np.ndarray, name: str, fold: int) -> tuple[np.ndarray, np.ndarray]:
+    _, tested = _load(name)
     train = np.random.default_rng(fold).permutation(np.flatnonzero(~tested[fold]))
     return rows[train], rows[tested[fold]]
