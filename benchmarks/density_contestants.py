@@ -7,8 +7,8 @@ import importlib.util
 import math
 import time
 import warnings
-from collections.abc import Callable
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 

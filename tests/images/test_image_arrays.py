@@ -47,7 +47,7 @@ def test_the_axis_of_one_three_or_four_is_that_of_the_channels(count, channels, 
         else:
             found = load_images(given_as(array))
             assert found.pixels.dtype == np.uint8, layout
-            np.testing.assert_array_equal(found.pixels, expected)
+            np.testing.assert_array_equal(torch.from_numpy(found.pixels), expected)
     if channels == 1 and width not in (1, 3, 4):
         np.testing.assert_array_equal(load_images(given_as(expected[:, 0])).pixels, expected)
 
@@ -85,6 +85,13 @@ def test_whole_numbers_of_any_dtype_are_levels():
     deep = load_images(pixels(2, 5, 5, top=4000), bits=12)
     assert deep.pixels.dtype == np.uint16
     assert deep.pixels.max() == 4000
+
+
+def test_pixels_are_shared_where_torch_could_take_them():
+    given = pixels(3, 3, 5, 6)
+    assert np.shares_memory(load_images(given).pixels, given)
+    given.setflags(write=False)
+    assert load_images(given).pixels.flags.writeable
 
 
 def test_labels_of_an_array():

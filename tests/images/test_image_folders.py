@@ -87,6 +87,11 @@ def test_depths_and_palettes_are_read_without_loss(tmp_path):
     Image.fromarray(colours).quantize(16).save(tmp_path / "palette" / "a.png")
     found = load_images(tmp_path / "palette").pixels[0].transpose(1, 2, 0)
     np.testing.assert_array_equal(found, colours)
+    clear = Image.fromarray(colours).quantize(16)
+    clear.save(tmp_path / "palette" / "a.png", transparency=clear.getpixel((0, 0)))
+    found = load_images(tmp_path / "palette").pixels[0].transpose(1, 2, 0)
+    np.testing.assert_array_equal(found[..., :3], colours)
+    np.testing.assert_array_equal(found[..., 3] == 0, (colours == colours[0, 0]).all(-1))
 
 
 def test_a_stated_depth_is_checked_file_by_file(tmp_path):

@@ -28,6 +28,7 @@ def test_mnist_is_read_from_its_folder_and_files(ending, tmp_path):
             load_images(tmp_path / f"{part}-images{ending}"),
         ):
             np.testing.assert_array_equal(data.pixels[:, 0], pixels(6, 7, 5, seed=seed))
+            assert data.pixels.flags.writeable
             assert data.labels.tolist() == LABELS.tolist()
             assert part in data.source
     with pytest.raises(DataError, match=re.escape(str(tmp_path)) + r" holds .*split='t"):

@@ -50,7 +50,10 @@ def as_images(array: Array, bits: int | None, labels: Array | None, source: str)
     else:
         raise DataError(f"{source} holds {array.dtype} values; pixels are whole numbers or floats")
     check_levels(array, depth, source)
-    return ImageData(array.astype(level_dtype(depth), copy=False), labels, depth, source)
+    # torch takes no negative strides, other byte orders or arrays that cannot be written to
+    array = array.copy() if min(array.strides) < 0 else array
+    pixels = np.require(array, level_dtype(depth), ["C", "W"])
+    return ImageData(pixels, labels, depth, source)
 
 
 def _channels_first(array: Array, source: str) -> Array:
@@ -78,7 +81,7 @@ def _channels_first(array: Array, source: str) -> Array:
             f"{source}: an array of shape {shape} has no axis of 1, 3 or 4 channels, neither the "
             f"second nor the last"
         )
-    return array if first else np.ascontiguousarray(array.transpose(0, 3, 1, 2))
+    return array if first else array.transpose(0, 3, 1, 2)
 
 
 def _depth(array: Array, source: str) -> int:

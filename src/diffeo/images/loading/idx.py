@@ -90,7 +90,8 @@ def _read(path: Path, axes: int) -> Array:
         raise DataError(_torn(path, shape, count, "more follow" if rest else f"{len(content)} do"))
     if not count:
         raise DataError(f"{path} holds no images: its header says {shape}")
-    return np.frombuffer(content, np.uint8).reshape(shape)
+    # a copy, because torch takes no array that cannot be written to
+    return np.frombuffer(content, np.uint8).reshape(shape).copy()
 
 
 def _torn(path: Path, shape: tuple[int, ...], count: int, found: str) -> str:
