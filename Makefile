@@ -50,6 +50,7 @@ bench-quality: $(VENV)/dev
 	$(BIN)/python benchmarks/imputation.py
 	$(BIN)/python benchmarks/anomaly.py
 	$(BIN)/python benchmarks/large_table.py
+	$(BIN)/python benchmarks/tarflow_sampling.py
 	$(BIN)/python benchmarks/import_time.py
 
 # the other tables beside other libraries

@@ -73,6 +73,13 @@ def test_a_window_needs_few_passes_where_tokens_hardly_depend_on_one_another() -
     assert _calls(fresh, torch.randn(5, 9, 3)) == [1] * 9
 
 
+@torch.no_grad()
+def test_what_is_chosen_on_a_cpu() -> None:
+    layer = TransformerAutoregressive(9, 3, **SIZES)
+    assert _calls(layer, torch.randn(1, 9, 3)) == [9]
+    assert _calls(layer, torch.randn(2, 9, 3)) == [1] * 9
+
+
 def test_a_nan_stays_in_its_row_of_a_window() -> None:
     layer, x = _layer(window=4).double(), torch.randn(5, 9, 3, dtype=torch.float64)
     with torch.no_grad():

@@ -21,6 +21,11 @@ from diffeo.univariates.univariate import Univariate
 
 __all__ = ["TransformerAutoregressive"]
 
+# on a CPU a window over all tokens pays only where a single token leaves the arithmetic waiting for
+# the weights (measured: one row; benchmarks/tarflow_sampling.py); elsewhere kernels are launched
+# once an iteration instead of once a token
+MOST_ROWS = 1
+
 
 class TransformerAutoregressive(Transform):
     """y_t = g(x_t; p_t(y_{<t}, context)) for tokens y_0, ..., y_{T-1}, p by a causal transformer.
@@ -41,7 +46,8 @@ class TransformerAutoregressive(Transform):
         reverse: the last token is the first in order.
         context: width of the context, which is added to every token; 0 for none.
         window: number of tokens that are tried at a time in ``forward``; 1 for one after another.
-            None chooses.
+            None chooses: on a CPU all of them for one row, one after another for more; all of
+            them on other devices, whose time goes into launching.
 
     Shapes: x (*batch, T, P), context (*batch, context).
 
@@ -152,15 +158,19 @@ class TransformerAutoregressive(Transform):
     def _sampled(
         self, move: Move, rows: Tensor, batch: tuple[int, ...], only_values: bool
     ) -> tuple[Tensor, Tensor]:
-        window = self._tried(len(rows)) if only_values else 1
+        window = self._tried(rows) if only_values else 1
         if window > 1:
             y, ladj = by_windows(move, rows, window)
         else:
             y, ladj = one_by_one(move, rows, reuse=only_values)
         return self._whole(y, batch), ladj.reshape(batch)
 
-    def _tried(self, rows: int) -> int:
-        return self.window or 1
+    def _tried(self, rows: Tensor) -> int:
+        """The number of tokens in a window."""
+        if self.window is not None:
+            return self.window
+        one_by_one_is_faster = rows.device.type == "cpu" and len(rows) > MOST_ROWS
+        return 1 if one_by_one_is_faster else self.in_shape[0]
 
     def _move(
         self, seen: Tensor | None, before: Tensor, noise: Tensor, cache: KeyValueCache
