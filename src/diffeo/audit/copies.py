@@ -28,8 +28,8 @@ def precisions(module: Module) -> tuple[Module, Module]:
 def perturbed(module: Module, seed: int = 0) -> Module:
     """A copy with noise on every parameter, away from the identity where layers start.
 
-    Adds 0.5 N(0, 1) / sqrt(fan-in) to parameters with at least two axes (the second is the
-    fan-in), and 0.5 N(0, 1) to all others.
+    Adds 0.5 N(0, 1) / sqrt(fan-in) to parameters with at least two axes (all but the first make
+    the fan-in), and 0.5 N(0, 1) to all others.
 
     Args:
         module: transform, density or network.
@@ -46,7 +46,7 @@ def perturbed(module: Module, seed: int = 0) -> Module:
     with torch.no_grad():
         for parameter in result.parameters():
             noise = torch.randn(parameter.shape, generator=generator)
-            fan_in = max(parameter.shape[1], 1) if parameter.ndim > 1 else 1
+            fan_in = max(parameter[0].numel(), 1) if parameter.ndim > 1 and len(parameter) else 1
             parameter.add_((0.5 * noise / math.sqrt(fan_in)).to(parameter))
     return result
 

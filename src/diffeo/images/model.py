@@ -14,6 +14,7 @@ from diffeo.arrays import ArrayLike
 from diffeo.density import Seed, as_generator
 from diffeo.errors import DataError, ShapeError
 from diffeo.flow import Flow
+from diffeo.images.bits import bits_per_dim
 from diffeo.objectives import negative_log_likelihood
 from diffeo.surjections import UniformPixelDequantization, VariationalPixelDequantization
 from diffeo.surjective_flow import SurjectiveFlow
@@ -167,7 +168,7 @@ class ImageModel(SurjectiveFlow):
         log_prob = self.log_prob(
             x, context, num_samples=num_samples, seed=seed, chunk_size=chunk_size
         )
-        return -log_prob / (math.prod(self.event_shape) * math.log(2))
+        return bits_per_dim(log_prob, math.prod(self.event_shape))
 
     @torch.no_grad()
     def draw(
