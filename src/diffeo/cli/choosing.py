@@ -35,9 +35,10 @@ def check_name(name: str) -> str:
         UnknownModelError: naming the nearest names.
     """
     from diffeo.errors import UnknownModelError
+    from diffeo.images.defaults import IMAGE_MODEL_NAMES
     from diffeo.models import MODEL_NAMES
 
-    known = [AUTO, TABLE, CONTINUOUS, *MODEL_NAMES]
+    known = [AUTO, TABLE, CONTINUOUS, *MODEL_NAMES, *IMAGE_MODEL_NAMES]
     if name.lower() not in known:
         near = difflib.get_close_matches(name.lower(), known) or known
         raise UnknownModelError(f"no model is called {name!r}; did you mean {' or '.join(near)}?")

@@ -1,4 +1,4 @@
-"""`diffeo fit`: a density from a table."""
+"""`diffeo fit`: a density from a table or from images."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from diffeo.cli.arguments import (
     names,
     seed,
 )
+from diffeo.cli.fit_images import IMAGE_FLAGS, add_image_flags, fit_image_model, means_images
+from diffeo.cli.image_arguments import of_images
 
 if TYPE_CHECKING:
     from diffeo.model import Model
@@ -25,8 +27,14 @@ _INTERRUPTED = 130
 
 def add_to(subparsers: Subparsers) -> None:
     """Add the subcommand."""
-    parser = add_subcommand(subparsers, "fit", "fit a density to a table and save it", _run)
-    parser.add_argument("data", metavar="DATA", help="a CSV, Parquet, .npy or .npz table")
+    parser = add_subcommand(
+        subparsers, "fit", "fit a density to a table or to images and save it", _run
+    )
+    parser.add_argument(
+        "data",
+        metavar="DATA",
+        help="a CSV, Parquet, .npy or .npz table, or images: .npz, .npy or a folder",
+    )
     add_output(parser, "model file to write (.safetensors)")
     parser.add_argument(
         "--model",
@@ -34,7 +42,8 @@ def add_to(subparsers: Subparsers) -> None:
         metavar="NAME",
         help="'table' for columns of any type, with holes; for continuous numbers 'continuous' (an "
         "average of flows on normal scores) or a single flow (nsf, maf, realnvp, ...; a wrong name "
-        "shows near ones); 'auto' looks at the columns (auto)",
+        "shows near ones); for images glow, imagerealnvp, flowplusplus or tarflow; 'auto' looks at "
+        "the data (auto)",
     )
     parser.add_argument(
         "--columns", type=names, metavar="A,B,..", help="columns to model (all but the context)"
@@ -50,6 +59,7 @@ def add_to(subparsers: Subparsers) -> None:
         "(arguments of Model.fit) and 'schema' (types of columns); flags win over it",
     )
     _add_fit_flags(parser)
+    add_image_flags(parser)
     parser.add_argument("--quiet", action="store_true", help="no progress bar and no summary")
 
 
@@ -100,6 +110,9 @@ def _run(arguments: argparse.Namespace) -> int:
     name = check_name(arguments.model)
     check_output(arguments.output, [".safetensors"], [arguments.data])
     options = read_options(arguments)
+    if means_images(name, arguments):
+        return _save(fit_image_model(name, arguments, options), arguments)
+    of_images(arguments, IMAGE_FLAGS)
     source = Source.of(open_table(arguments.data), arguments.columns, arguments.context)
     choice = source.choose(name, options)
     if not arguments.quiet and choice.reason:

@@ -19,6 +19,15 @@ __all__ = ["main"]
 _SUBCOMMANDS = (fit, score, sample, detect, report, impute, tune, info, compare, check, demo)
 
 
+# advice for a call in Python, as a flag
+_FLAGS = (
+    (r"schema=\{'([^']+)': '(\w+)'\}", r"--schema \1=\2"),
+    (r"\b(split|bits)='?(\w+)'?", r"--\1 \2"),
+    (r"with \.quantized\(bits\)", "with --reduce-to N"),
+    ("leave split out, and divide the images with split_images", "leave --split out"),
+)
+
+
 class _UsageError(Exception):
     """The command line does not parse."""
 
@@ -31,8 +40,9 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="diffeo",
-        description="Fit, score, sample and compare exact densities of tables. "
-        "Tables are CSV, Parquet, .npy or .npz files; models are .safetensors files.",
+        description="Fit, score, sample and compare exact densities of tables and of images. "
+        "Tables are CSV, Parquet, .npy or .npz files, images arrays (.npz, .npy) or folders; "
+        "models are .safetensors files.",
     )
     parser.add_argument("--version", action="version", version=f"diffeo {__version__}")
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
@@ -89,8 +99,8 @@ def _describe(error: OSError) -> str:
 
 
 def _one_line(text: str) -> str:
-    # advice for a call in Python, as a flag
-    text = re.sub(r"schema=\{'([^']+)': '(\w+)'\}", r"--schema \1=\2", text)
+    for pattern, flag in _FLAGS:
+        text = re.sub(pattern, flag, text)
     return " ".join(text.split())
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from diffeo.cli.image_summary import image_training
 from diffeo.cli.numbers import bits_per_dimension
 
 if TYPE_CHECKING:
@@ -36,10 +37,22 @@ def training_summary(model: Model) -> list[tuple[str, str]]:
     data, epochs = record["data"], record["history"]
     stopped = _STOPPED.get(record["stopped"], record["stopped"])
     return [
-        ("rows", f"{data['rows']:,} trained on, {data['validation_rows']:,} held out"),
-        *_losses(model, epochs, record["best_epoch"]),
+        *_rows(model, data, epochs),
         ("epochs", f"{len(epochs)}, best {record['best_epoch']}; stopped: {stopped}"),
         ("seconds", f"{record['seconds']:.1f}"),
+    ]
+
+
+def _rows(
+    model: Model, data: dict[str, Any], epochs: list[dict[str, Any]]
+) -> list[tuple[str, str]]:
+    from diffeo.images import ImageModel
+
+    if isinstance(model, ImageModel) and "images" in model.record:
+        return image_training(model)
+    return [
+        ("rows", f"{data['rows']:,} trained on, {data['validation_rows']:,} held out"),
+        *_losses(model, epochs, model.record["best_epoch"]),
     ]
 
 

@@ -13,6 +13,7 @@ from diffeo.errors import DataError
 __all__ = [
     "Array",
     "ImageData",
+    "Labels",
     "Levels",
     "check_bits",
     "check_labels",

@@ -9,7 +9,7 @@ from diffeo.errors import DataError
 from diffeo.images.image_data import ImageData
 from diffeo.training.data import split_rows
 
-__all__ = ["split_images"]
+__all__ = ["evenly", "split_images"]
 
 
 def split_images(data: ImageData, share: float, seed: int = 0) -> tuple[ImageData, ImageData]:
@@ -49,3 +49,10 @@ def split_images(data: ImageData, share: float, seed: int = 0) -> tuple[ImageDat
         chosen[order[at.astype(np.int64)]] = True
         return data.subset(~chosen), data.subset(chosen)
     return data.subset(np.sort(train.numpy())), data.subset(np.sort(held_out.numpy()))
+
+
+def evenly(data: ImageData, most: int) -> ImageData:
+    """At most so many images, at even distances: those of a folder stand class by class."""
+    if len(data) <= most:
+        return data
+    return data.subset(np.linspace(0, len(data) - 1, most).astype(np.int64))

@@ -16,7 +16,7 @@ import numpy as np
 from diffeo.errors import DataError
 from diffeo.images.image_data import Array
 
-__all__ = ["INFLATION", "Archive", "read_npy"]
+__all__ = ["INFLATION", "Archive", "npy_shape", "read_npy"]
 
 # deflate makes nothing smaller than this share of what it was
 INFLATION = 1032
@@ -32,6 +32,16 @@ BROKEN = (
     zlib.error,
     zipfile.BadZipFile,
 )
+
+
+def npy_shape(path: Path) -> tuple[int, ...]:
+    """The shape of the array of a .npy file, which is not read.
+
+    Raises:
+        DataError: a damaged file, or one of objects.
+    """
+    with open(path, "rb") as file, _readable(path):
+        return _header(file, path.stat().st_size)
 
 
 def read_npy(path: Path) -> Array:

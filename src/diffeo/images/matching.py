@@ -1,0 +1,91 @@
+"""Images as a model takes them: of its size, its depth and its classes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from diffeo.errors import DataError
+from diffeo.images.image_data import ImageData, Labels
+from diffeo.images.model import ImageModel
+
+__all__ = ["class_names", "contexts_of", "for_model", "in_words", "pixels_of"]
+
+
+def class_names(data: ImageData) -> tuple[str, ...]:
+    """The names of the classes, or their numbers; none of images without labels."""
+    if data.labels is None:
+        return ()
+    return data.names or tuple(str(k) for k in range(int(data.labels.max()) + 1))
+
+
+def for_model(model: ImageModel, data: ImageData) -> ImageData:
+    """The images with the depth of the model, and labels as it counts its classes.
+
+    Classes that both name are matched by their names. Labels are left out for a model without
+    classes.
+
+    Raises:
+        DataError: images of another size or of fewer bits, or a class that the model does not
+            have.
+    """
+    if data.image_shape != model.event_shape:
+        raise DataError(
+            f"{data.source} holds images of {in_words(data.image_shape)}, but this model is of "
+            f"images of {in_words(model.event_shape)}"
+        )
+    if data.bits < model.bits:
+        raise DataError(
+            f"{data.source} holds pixels of {data.bits} bits, but this model is of pixels of "
+            f"{model.bits} bits; state the depth with bits={model.bits} if that is what they are"
+        )
+    data = data.quantized(model.bits)
+    if data.labels is None or not model.classes:
+        return replace(data, labels=None, names=None)
+    return replace(data, labels=_labels(model, data, data.labels), names=model.classes)
+
+
+def _labels(model: ImageModel, data: ImageData, labels: Labels) -> Labels:
+    names = data.names
+    if names is None:
+        # numbers count the classes of the model
+        names = (*model.classes, *map(str, range(len(model.classes), int(labels.max()) + 1)))
+    absent = [k for k in sorted(set(labels.tolist())) if names[k] not in model.classes]
+    if absent:
+        i = int((labels == absent[0]).argmax())
+        raise DataError(
+            f"{data.source}: image {i} is of the class {names[absent[0]]}, but the classes of this "
+            f"model are {', '.join(model.classes)}"
+        )
+    places = {name: k for k, name in enumerate(model.classes)}
+    return np.array([places.get(name, -1) for name in names])[labels]
+
+
+def in_words(shape: tuple[int, ...]) -> str:
+    """The size of images (C, H, W) in words."""
+    channels, height, width = shape
+    return f"{height} x {width} pixels and {channels} channel{'s' * (channels != 1)}"
+
+
+def pixels_of(data: ImageData) -> Tensor:
+    """The pixels as floats, which flows take."""
+    return torch.from_numpy(data.pixels.astype("float32"))
+
+
+def contexts_of(model: ImageModel, data: ImageData) -> Tensor | None:
+    """The labels as contexts; None for a model without classes.
+
+    Raises:
+        DataError: a model with classes, and images without labels.
+    """
+    if not model.classes:
+        return None
+    if data.labels is None:
+        raise DataError(
+            f"this model is of {len(model.classes)} classes, but the images of {data.source} have "
+            f"no labels"
+        )
+    return model.context_of(data.labels)
