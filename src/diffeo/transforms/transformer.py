@@ -34,7 +34,8 @@ class TransformerAutoregressive(Transform):
     one after another, with the keys and values of those before kept, for about the arithmetic of
     one pass; or, where no gradients are wanted, several at a time in a window, by Jacobi
     iteration, to the same values up to rounding. The parameters of the first token come from the
-    context and a learned start.
+    context and a learned start. Second derivatives need the attention that has them: work inside
+    ``torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH)``.
 
     Args:
         tokens: number of tokens T.
