@@ -1,4 +1,4 @@
-"""A small table and small models of it, and a way to run the command in this process."""
+"""Small tables and images, small models of them, and a way to run the command in this process."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from cli_images import write_config, write_images
 from cli_tables import CONFIG, values, write_csv
 
 from diffeo.cli.main import main
@@ -43,4 +44,16 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for arguments in (plain, given):
         more = ["--quiet", "--config", config, "--model", "nsf"]
         assert main([str(a) for a in [*arguments, *more]]) == 0
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with x.npz, new.npz, tiny.json, classes.safetensors and plain.safetensors."""
+    folder = tmp_path_factory.mktemp("shown")
+    data, config = write_images(folder / "x.npz"), write_config(folder / "tiny.json")
+    write_images(folder / "new.npz", seed=1)
+    fit = ["fit", str(data), "--config", str(config), "--quiet", "-o"]
+    assert main([*fit, str(folder / "classes.safetensors")]) == 0
+    assert main([*fit, str(folder / "plain.safetensors"), "--unconditional"]) == 0
     return folder

@@ -50,10 +50,14 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _architecture(model: Model) -> list[tuple[str, str]]:
+    from diffeo.cli.info_images import image_architecture
     from diffeo.cli.matching import model_columns
     from diffeo.cli.measures import in_words
+    from diffeo.images import ImageModel
     from diffeo.tabular import TableFlow
 
+    if isinstance(model, ImageModel):
+        return image_architecture(model)
     features, context = model_columns(model)
     parameters = sum(p.numel() for p in model.parameters())
     mixed = isinstance(model, TableFlow)

@@ -1,4 +1,4 @@
-"""`diffeo sample`: new rows."""
+"""`diffeo sample`: new rows, or new images."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from diffeo.cli.arguments import Subparsers, add_output, add_subcommand, count, seed
+from diffeo.cli.image_arguments import refuse
+from diffeo.cli.sample_images import add_draw_flags, sample_images
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,12 +25,18 @@ __all__ = ["add_to"]
 
 def add_to(subparsers: Subparsers) -> None:
     """Add the subcommand."""
-    parser = add_subcommand(subparsers, "sample", "draw new rows from a model", _run)
+    parser = add_subcommand(
+        subparsers, "sample", "draw new rows, or new images, from a model", _run
+    )
     parser.add_argument("model", metavar="MODEL", help="a model file")
     parser.add_argument(
-        "-n", type=count, required=True, metavar="N", help="rows to draw (for each context row)"
+        "-n",
+        type=count,
+        required=True,
+        metavar="N",
+        help="rows to draw (for each context row), or images",
     )
-    add_output(parser, "CSV or Parquet file to write")
+    add_output(parser, "CSV or Parquet file to write; of images, .png (a grid), .npz or .npy")
     parser.add_argument(
         "--context",
         metavar="FILE",
@@ -44,6 +52,7 @@ def add_to(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--seed", type=seed, default=0, help="the same seed draws the same rows (default: 0)"
     )
+    add_draw_flags(parser)
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -51,12 +60,18 @@ def _run(arguments: argparse.Namespace) -> int:
 
     from diffeo import load
     from diffeo.cli.output import check_output
+    from diffeo.images import ImageModel
     from diffeo.tabular import TableFlow
     from diffeo.tabular.writing import WRITABLE
 
+    model = load(arguments.model)
+    if isinstance(model, ImageModel):
+        drawn = sample_images(model, arguments)
+        print(f"wrote {drawn:,} images to {arguments.output}")
+        return 0
+    refuse(arguments, ("temperature", "label"), "for models of images, and this one is of a table")
     inputs = [arguments.model, *([arguments.context] if arguments.context else [])]
     check_output(arguments.output, WRITABLE, inputs)
-    model = load(arguments.model)
     generator = torch.Generator().manual_seed(arguments.seed)
     if isinstance(model, TableFlow):
         drawn = _sample_table(model, arguments, generator)

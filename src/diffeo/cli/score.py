@@ -1,4 +1,4 @@
-"""`diffeo score`: the log-likelihood of every row."""
+"""`diffeo score`: the log-likelihood of every row, or of every image."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import argparse
 from typing import TYPE_CHECKING
 
 from diffeo.cli.arguments import Subparsers, add_draws, add_output, add_subcommand
+from diffeo.cli.image_arguments import add_images, of_images
+from diffeo.cli.score_images import score_images
 
 if TYPE_CHECKING:
     from diffeo.cli.numbers import RunningMean
@@ -20,24 +22,36 @@ _COLUMN = "log_prob"
 def add_to(subparsers: Subparsers) -> None:
     """Add the subcommand."""
     parser = add_subcommand(
-        subparsers, "score", "write the log-likelihood (nats) of every row of a table", _run
+        subparsers,
+        "score",
+        "write the log-likelihood (nats) of every row of a table, or of every image",
+        _run,
     )
     parser.add_argument("model", metavar="MODEL", help="a model file")
-    parser.add_argument("data", metavar="DATA", help="a table with the model's columns")
+    parser.add_argument("data", metavar="DATA", help="a table with the model's columns, or images")
     add_output(
-        parser, f"CSV or Parquet file to write: the model's columns and {_COLUMN}, row by row"
+        parser,
+        f"CSV or Parquet file to write: the model's columns and {_COLUMN}, row by row; of images, "
+        f"bits_per_dim and {_COLUMN}",
     )
     add_draws(parser)
+    add_images(parser)
 
 
 def _run(arguments: argparse.Namespace) -> int:
     from diffeo import load
     from diffeo.cli.output import check_output
+    from diffeo.images import ImageModel
     from diffeo.tabular import TableFlow
     from diffeo.tabular.writing import WRITABLE
 
     check_output(arguments.output, WRITABLE, [arguments.data, arguments.model])
     model = load(arguments.model)
+    if isinstance(model, ImageModel):
+        score_images(model, arguments)
+        print(f"wrote {arguments.output}")
+        return 0
+    of_images(arguments)
     if isinstance(model, TableFlow):
         _score_table(model, arguments)
     else:

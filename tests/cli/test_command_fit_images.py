@@ -1,28 +1,15 @@
-"""`diffeo fit`, `sample`, `score` and `info` of images."""
+"""`diffeo fit` of images."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
-from cli_images import images, write_config, write_images
+from cli_images import images, write_config
 
 from diffeo import load
-from diffeo.cli.main import main
 from diffeo.images import ImageModel
-
-
-@pytest.fixture(scope="session")
-def shown(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with x.npz, tiny.json, classes.safetensors and plain.safetensors."""
-    folder = tmp_path_factory.mktemp("shown")
-    data, config = write_images(folder / "x.npz"), write_config(folder / "tiny.json")
-    fit = ["fit", str(data), "--config", str(config), "--quiet", "-o"]
-    assert main([*fit, str(folder / "classes.safetensors")]) == 0
-    assert main([*fit, str(folder / "plain.safetensors"), "--unconditional"]) == 0
-    return folder
 
 
 def test_a_fit_says_what_it_learned(run, shown, tmp_path):
