@@ -14,7 +14,7 @@ from diffeo import storage
 from diffeo.errors import ModelFileError
 from diffeo.training.data import Rows, TrainingData
 
-__all__ = ["Checkpoint", "fingerprint"]
+__all__ = ["Checkpoint", "digest", "digest_of_data", "fingerprint"]
 
 
 class Checkpoint:
@@ -67,10 +67,15 @@ def fingerprint(
     """Digests of what decides a run: data, model and options."""
     description = json.dumps(storage.describe_model(model), sort_keys=True)
     return {
-        "data": _digest(*(_bytes(rows) for rows in (data.train, data.validation) if rows)),
-        "model": _digest(description.encode()),
-        "options": _digest(json.dumps(options, sort_keys=True).encode()),
+        "data": digest_of_data(data),
+        "model": digest(description.encode()),
+        "options": digest(json.dumps(options, sort_keys=True).encode()),
     }
+
+
+def digest_of_data(data: TrainingData) -> str:
+    """A digest of the rows to train and to validate on."""
+    return digest(*(_bytes(rows) for rows in (data.train, data.validation) if rows))
 
 
 def _bytes(rows: Rows) -> bytes:
@@ -80,11 +85,12 @@ def _bytes(rows: Rows) -> bytes:
     )
 
 
-def _digest(*parts: bytes) -> str:
-    digest = hashlib.sha256()
+def digest(*parts: bytes) -> str:
+    """SHA-256 of the parts, one after another."""
+    result = hashlib.sha256()
     for part in parts:
-        digest.update(part)
-    return digest.hexdigest()
+        result.update(part)
+    return result.hexdigest()
 
 
 def _take_tensors(value: Any, path: str, tensors: dict[str, Tensor]) -> Any:

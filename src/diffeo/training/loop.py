@@ -21,6 +21,7 @@ from diffeo.training.compiling import CompileError, compiled_layers, worth_compi
 from diffeo.training.data import Rows, TrainingData
 from diffeo.training.feeding import Feed
 from diffeo.training.options import FitOptions
+from diffeo.training.processes import Processes
 from diffeo.training.progress import Progress
 from diffeo.training.seeds import generator, seeded
 from diffeo.training.step import NotFiniteError, Step
@@ -41,14 +42,18 @@ class Trainer:
         model: what to train, on its device.
         data: what to train on.
         options: how.
+        processes: those that train together, with the same model, data and options.
     """
 
-    def __init__(self, model: Density, data: TrainingData, options: FitOptions) -> None:
+    def __init__(
+        self, model: Density, data: TrainingData, options: FitOptions, processes: Processes
+    ) -> None:
         self.model = model
         self.data = data
         self.options = options
         self.device = model.like.device
-        self.step = Step(model, options)
+        self.processes = processes
+        self.step = Step(model, options, processes)
         self.train = Feed(data.train, self.device)
         self.batches = math.ceil(len(self.train) / options.batch_size)
         self.compiles = worth_compiling(options.compile, self.device, options.epochs * self.batches)
@@ -75,13 +80,14 @@ class Trainer:
         start = time.monotonic()
         checkpoint = self._open_checkpoint()
         written = time.monotonic()
-        with Progress(self.options.epochs, self.epoch, self.options.progress) as progress:
+        shown = self.options.progress and self.processes.first
+        with Progress(self.options.epochs, self.epoch, shown) as progress:
             try:
                 while not self.stopped:
                     self._epoch(start)
                     last = self.history[-1]
                     progress.epoch(last["train"], last["validation"], self.best_loss)
-                    if self.options.on_epoch is not None:
+                    if self.options.on_epoch is not None and self.processes.first:
                         self.options.on_epoch(self.epoch, last["train"], last["validation"])
                     if checkpoint and (
                         self.stopped or time.monotonic() - written > CHECKPOINT_SECONDS
@@ -90,6 +96,7 @@ class Trainer:
                         written = time.monotonic()
             except KeyboardInterrupt:
                 self.stopped = "interrupted"
+                self.processes.interrupt()
             finally:
                 # also after an error: the model must not keep the weights that led to it
                 self.model.load_state_dict(self.best)
@@ -116,7 +123,18 @@ class Trainer:
             self._resume(state)
             # a time budget ended the earlier run, not the training
             self.stopped = "" if self.stopped == "max_time" else self.stopped
-        return checkpoint
+        self._check_resumed()
+        return checkpoint if self.processes.first else None
+
+    def _check_resumed(self) -> None:
+        """Raise where processes do not resume from the same checkpoint."""
+        epoch = torch.tensor([self.epoch])
+        self.processes.broadcast([epoch])
+        if int(epoch) != self.epoch:
+            raise TrainingError(
+                f"process 0 resumes after epoch {int(epoch)} and process {self.processes.rank} "
+                f"after {self.epoch}; checkpoint= must be a folder that all processes see"
+            )
 
     # -- one epoch -------------------------------------------------------------------------------
 
@@ -129,7 +147,8 @@ class Trainer:
             self._roll_back(snapshot, error.batch)
             return self._epoch(start)
         except CompileError as error:
-            if self.options.compile != "auto":
+            # of several processes, the others would not start the epoch again
+            if self.options.compile != "auto" or self.processes.several:
                 raise
             warnings.warn(f"{error}; going on without", DataWarning, stacklevel=6)
             self.compiles = False
@@ -165,7 +184,8 @@ class Trainer:
         total, rows = 0.0, 0
         compiled = compiled_layers(self.model) if self.compiles else nullcontext()
         # a user's objective may draw from the global generator: seed it, and give it back after
-        with seeded(self.device, self.options.seed, "objective", self.epoch), compiled:
+        draws = ("objective", self.epoch, *self.processes.stream)
+        with seeded(self.device, self.options.seed, *draws), compiled:
             for index, batch in enumerate(self._batches()):
                 done = (self.epoch + index / self.batches) / self.options.epochs
                 lr = self.options.lr_at(done) * self.lr_factor
@@ -175,11 +195,13 @@ class Trainer:
                 if self._out_of_time(start):
                     self.stopped = "max_time"
                     break
+        # layers that keep statistics of batches saw other rows in every process
+        self.processes.broadcast([*self.model.buffers(), *(self.ema or {}).values()])
         return total / rows
 
     def _out_of_time(self, start: float) -> bool:
         limit = self.options.max_time
-        return limit is not None and time.monotonic() - start >= limit
+        return limit is not None and self.processes.any(time.monotonic() - start >= limit)
 
     def _batches(self) -> Iterator[Rows]:
         draw = generator(self.options.seed, "epoch", self.epoch)
@@ -213,17 +235,24 @@ class Trainer:
         if self.ema is not None:
             self.model.load_state_dict(self.ema)
         total = 0.0
-        with torch.no_grad(), seeded(self.device, self.options.seed, "objective", "validation"):
+        draws = ("objective", "validation", *self.processes.stream)
+        with torch.no_grad(), seeded(self.device, self.options.seed, *draws):
             for start in range(0, len(self.validation), VALIDATION_ROWS):
                 rows = self.validation.take(slice(start, start + VALIDATION_ROWS))
                 # without compiled layers, which would be compiled again for use without gradients
-                loss = float(self.options.objective(self.model, rows.x, rows.context, rows.weight))
+                loss = float(self.processes.mean(self._loss(self.processes.share(rows)), rows))
                 if not math.isfinite(loss):
                     raise NotFiniteError(rows)
                 total += loss * len(rows)
         if trained is not None:
             self.model.load_state_dict(trained)
         return total / len(self.validation)
+
+    def _loss(self, rows: Rows) -> Tensor:
+        if not len(rows):
+            return rows.x.new_zeros(())
+        loss = self.options.objective(self.model, rows.x, rows.context, rows.weight)
+        return torch.as_tensor(loss)
 
     # -- state -----------------------------------------------------------------------------------
 

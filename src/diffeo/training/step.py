@@ -12,6 +12,7 @@ from diffeo.density import Density
 from diffeo.errors import TrainingError
 from diffeo.training.data import Rows
 from diffeo.training.options import FitOptions
+from diffeo.training.processes import Processes
 
 __all__ = ["NotFiniteError", "Step"]
 
@@ -27,18 +28,20 @@ class NotFiniteError(Exception):
 class Step:
     """What happens to a model on one batch.
 
-    It waits for the device once, where loss and norm of the gradient are read together.
+    It waits for the device once, where loss and norm of the gradient are read together; several
+    processes wait once more, for one another.
 
     Args:
         model: what to train, on its device.
         options: how.
+        processes: those that share each batch.
 
     Raises:
         TrainingError: the model has nothing to train.
         ValueError: a precision that the model's dtype does not have.
     """
 
-    def __init__(self, model: Density, options: FitOptions) -> None:
+    def __init__(self, model: Density, options: FitOptions, processes: Processes) -> None:
         self.model = model
         self.parameters = [p for p in model.parameters() if p.requires_grad]
         if not self.parameters:
@@ -50,6 +53,7 @@ class Step:
                 f"this one is {like.dtype}"
             )
         self.device = like.device
+        self.processes = processes
         self.objective = options.objective
         self.half = options.precision is not None
         self.clip = math.inf if options.clip is None else options.clip
@@ -65,19 +69,27 @@ class Step:
         # as zero_grad does, which records itself for the profiler
         for parameter in self.parameters:
             parameter.grad = None
+        loss = self.processes.mean(self._descend(self.processes.share(batch)), batch)
+        self.processes.mean_gradients(self.parameters, batch)
+        value = self._clipped(loss, batch)
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+        self.optimizer.step()
+        return value
+
+    def _descend(self, rows: Rows) -> Tensor:
+        """The loss of ``rows``, with its gradients taken."""
+        if not len(rows):
+            return rows.x.new_zeros(())
         with self._precision():
-            loss = self.objective(self.model, batch.x, batch.context, batch.weight)
+            loss = self.objective(self.model, rows.x, rows.context, rows.weight)
         if not isinstance(loss, Tensor) or loss.ndim or not loss.requires_grad:
             raise TrainingError(
                 "the objective must return a scalar tensor that depends on the parameters, "
                 f"got {loss!r}"
             )
         loss.backward()
-        value = self._clipped(loss, batch)
-        for group in self.optimizer.param_groups:
-            group["lr"] = lr
-        self.optimizer.step()
-        return value
+        return loss
 
     def _precision(self) -> AbstractContextManager[object]:
         return torch.autocast(self.device.type, torch.bfloat16) if self.half else nullcontext()
