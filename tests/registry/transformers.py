@@ -51,7 +51,7 @@ TRANSFORMS: list[Entry] = [
             d, 1, univariates.RationalQuadraticSpline(bins=4), context=c, reverse=True, **SMALL
         ),
         features=(3,),
-        contexts=BOTH,
+        contexts=(3,),
         identity=True,
         single_tolerance=LOOSE,
     ),

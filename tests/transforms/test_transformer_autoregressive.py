@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from diffeo.audit import perturbed
+from diffeo.errors import ContextError
 from diffeo.transforms import TransformerAutoregressive
 from diffeo.univariates import RationalQuadraticSpline
 
@@ -153,3 +154,7 @@ def test_guidance_in_windows_and_of_one_context_for_all_rows() -> None:
     torch.testing.assert_close(windows.guided(x, context, without, 0.7), one, rtol=0, atol=1e-8)
     many = layer.guided(x, context.expand(5, 2), without.expand(5, 2), 0.7)
     torch.testing.assert_close(many, one, rtol=0, atol=1e-12)
+    each = layer.guided(x[0], context.expand(5, 2), without, 0.7)
+    torch.testing.assert_close(each, one[:1].expand(5, 9, 3), rtol=0, atol=1e-12)
+    with pytest.raises(ContextError, match="got one of shape"):
+        layer.guided(x, context, without[:1], 0.7)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from diffeo.checks import check_batch, check_count
+from diffeo.checks import check_batch, check_context, check_count
 from diffeo.nets.attention import KeyValueCache
 from diffeo.nets.layers import compress
 from diffeo.nets.transformer import CausalTransformer
@@ -130,7 +130,7 @@ class TransformerAutoregressive(Transform):
         Args:
             x: (*batch, T, P).
             context: (*batch, context).
-            without: the context that stands for none, (*batch, context).
+            without: the context that stands for none, broadcast against ``context``.
             guidance: w; 0 is ``forward``.
             rising: from 0 at the first token to w at the last.
 
@@ -144,16 +144,17 @@ class TransformerAutoregressive(Transform):
         arXiv:2412.06329 (guidance); "Classifier-Free Diffusion Guidance", Ho, Salimans, 2022,
         arXiv:2207.12598.
         """
-        rows, with_, batch = self._rows(x, context)
-        _, null, _ = self._rows(x, without)
-        assert with_ is not None
-        assert null is not None
-        seen = torch.cat([each.expand(len(rows), -1) for each in (with_, null)])
+        check_context(self, without, self.context)
+        rows, given, batch = self._rows(x, context)
+        _, hidden, _ = self._rows(x, without.expand_as(context))
+        assert given is not None
+        assert hidden is not None
+        seen = torch.cat([each.expand(len(rows), -1) for each in (given, hidden)])
         tokens = self.in_shape[0]
         weights = torch.full((tokens,), guidance, dtype=x.dtype, device=x.device)
         if rising and tokens > 1:
             weights = torch.linspace(0, guidance, tokens, dtype=x.dtype, device=x.device)
-        move = partial(self._guided_move, seen, weights[:, None])
+        move = partial(self._guided_move, seen, weights)
         return self._sampled(move, rows, batch, _only_values(self, x, seen))[0]
 
     def _sampled(
@@ -182,9 +183,9 @@ class TransformerAutoregressive(Transform):
         self, seen: Tensor, weights: Tensor, before: Tensor, noise: Tensor, cache: KeyValueCache
     ) -> tuple[Tensor, Tensor]:
         both = self._params(torch.cat([before, before]), seen, cache)
-        with_, null = both.chunk(2, dim=2)
-        here = weights[cache.length : cache.length + noise.shape[1], 0]
-        return self._forward(noise, with_ + here * (with_ - null))
+        given, hidden = both.chunk(2, dim=2)
+        here = weights[cache.length : cache.length + noise.shape[1]]
+        return self._forward(noise, given + here * (given - hidden))
 
     def _forward(self, noise: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
         y, dlog = self.univariate.forward(_width_first(noise), params)
