@@ -7,10 +7,13 @@ PEERS := .venv-peers
 BUILD := pyproject.toml setup.py $(wildcard src/diffeo/kernels/native/*)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test test-slow test-peers test-browser bench bench-quality bench-peers clean
+.PHONY: demo demo-images test test-slow test-peers test-browser bench bench-quality bench-peers clean
 
 demo: $(VENV)/demo
 	$(BIN)/python examples/power_plant.py
+
+demo-images: $(VENV)/demo-images
+	$(BIN)/python examples/digits.py
 
 test: $(VENV)/dev
 	$(BIN)/ruff check .
@@ -66,6 +69,10 @@ $(VENV)/torch: constraints.txt
 
 $(VENV)/demo: $(VENV)/torch $(BUILD)
 	$(PIP) --editable '.[cli,report]'
+	touch $@
+
+$(VENV)/demo-images: $(VENV)/torch $(BUILD)
+	$(PIP) --editable '.[cli,images,tabular]'
 	touch $@
 
 $(VENV)/dev: $(VENV)/torch $(BUILD)
