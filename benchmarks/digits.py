@@ -57,12 +57,12 @@ def main() -> None:
         notes=[
             f"scikit-learn's digits, 4 bits; Glow of splines given the class, {EPOCHS} epochs on "
             "nine tenths. 100 samples of each class at temperature 1.",
-            "The classifier, a network of 128 hidden units, is trained on the same real digits; its "
-            "accuracy is on the held-out tenth. Confident: its probability of some class is above "
-            f"{digits.CONFIDENT}. Wanted: {WANTED.accuracy:.0%}, {WANTED.confident:.0%}, "
+            "The classifier, a network of 128 hidden units, is trained on the same real digits; "
+            "its accuracy is on the held-out tenth. Confident: its probability of some class is "
+            f"above {digits.CONFIDENT}. Wanted: {WANTED.accuracy:.0%}, {WANTED.confident:.0%}, "
             f"{WANTED.right:.0%}.",
         ],
-        seed="of each row",
+        seed=list(SEEDS),
         packages=["scikit-learn"],
     )
 
