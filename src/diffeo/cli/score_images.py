@@ -31,7 +31,8 @@ def score_images(model: ImageModel, arguments: argparse.Namespace) -> None:
     draws = arguments.num_samples or 1
     log_prob = log_probs(model, data, num_samples=draws, seed=arguments.seed)
     bits = bits_per_dim(log_prob, math.prod(model.event_shape))
-    names = [] if data.labels is None else [model.classes[k] for k in data.labels]
+    labels = data.labels if model.classes else None
+    names = [] if labels is None else [model.classes[k] for k in labels]
     with table_writer(arguments.output) as write:
         write(
             {

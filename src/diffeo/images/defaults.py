@@ -16,8 +16,8 @@ _MODELS: dict[str, type[Flow]] = {
 IMAGE_MODEL_NAMES = sorted(_MODELS)
 # images of up to 16 x 16 pixels, such as scikit-learn's digits
 _SMALL = 256
-# pixels that a fit sees in all: minutes to an hour, whatever their number in an image
-_PIXELS = 2e7
+# what a fit costs in all, minutes to an hour: pixels, and as many for an image as its layers cost
+_PIXELS, _OVERHEAD = 3e7, 150
 _FEWEST_EPOCHS, _MOST_EPOCHS = 5, 200
 
 
@@ -67,10 +67,10 @@ def fit_options(rows: int, image_shape: tuple[int, int, int]) -> dict[str, Any]:
     Example:
         >>> from diffeo.images.defaults import fit_options
         >>> fit_options(1617, (1, 8, 8))
-        {'epochs': 193, 'batch_size': 64, 'lr': 0.001}
+        {'epochs': 87, 'batch_size': 64, 'lr': 0.001}
     """
     _, height, width = image_shape
-    epochs = round(_PIXELS / (rows * height * width)) if rows else _MOST_EPOCHS
+    epochs = round(_PIXELS / (max(rows, 1) * (height * width + _OVERHEAD)))
     return {
         "epochs": min(max(epochs, _FEWEST_EPOCHS), _MOST_EPOCHS),
         "batch_size": 64 if rows < 20_000 else 128,

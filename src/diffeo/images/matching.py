@@ -25,8 +25,7 @@ def class_names(data: ImageData) -> tuple[str, ...]:
 def for_model(model: ImageModel, data: ImageData) -> ImageData:
     """The images with the depth of the model, and labels as it counts its classes.
 
-    Classes that both name are matched by their names. Labels are left out for a model without
-    classes.
+    Classes that both name are matched by their names.
 
     Raises:
         DataError: images of another size or of fewer bits, or a class that the model does not
@@ -44,7 +43,7 @@ def for_model(model: ImageModel, data: ImageData) -> ImageData:
         )
     data = data.quantized(model.bits)
     if data.labels is None or not model.classes:
-        return replace(data, labels=None, names=None)
+        return data
     return replace(data, labels=_labels(model, data, data.labels), names=model.classes)
 
 

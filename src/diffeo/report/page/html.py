@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-__all__ = ["Section", "grid", "name_tag", "paragraphs", "subheading", "table", "text"]
+__all__ = [
+    "Section",
+    "definitions",
+    "grid",
+    "name_tag",
+    "paragraphs",
+    "subheading",
+    "table",
+    "text",
+]
 
 
 # tables of more rows scroll inside their box on a screen
@@ -48,6 +57,12 @@ def name_tag(name: Any, brief: str) -> str:
 def paragraphs(*sentences: str) -> str:
     """A paragraph each, of plain text."""
     return "".join(f"<p>{text(sentence)}</p>" for sentence in sentences if sentence)
+
+
+def definitions(pairs: Sequence[tuple[str, str]]) -> str:
+    """Labels beside their values, of plain text."""
+    items = "".join(f"<dt>{text(label)}</dt><dd>{text(value)}</dd>" for label, value in pairs)
+    return f"<dl>{items}</dl>" if items else ""
 
 
 def subheading(words: str) -> str:

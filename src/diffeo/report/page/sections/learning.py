@@ -11,7 +11,7 @@ from diffeo.report.page.plots import DATA, GREY, SAMPLES, figure, plot
 from diffeo.report.page.source import Source
 from diffeo.report.page.words import number, plural
 
-__all__ = ["learning"]
+__all__ = ["curves", "learning"]
 
 CURVES = (("train", "training", DATA), ("validation", "validation", SAMPLES))
 MOST_POINTS = 2000
@@ -19,7 +19,12 @@ MOST_POINTS = 2000
 
 def learning(source: Source) -> Section | None:
     """Losses by epoch, with the best epoch marked."""
-    history = [entry for entry in source.content.history if "epoch" in entry]
+    return curves(source.content.history, "nats a row")
+
+
+def curves(losses: Sequence[Mapping[str, Any]], unit: str) -> Section | None:
+    """Losses of ``unit`` by epoch, with the best epoch marked."""
+    history = [entry for entry in losses if "epoch" in entry]
     if not history:
         return None
     thinned = history[:: math.ceil(len(history) / MOST_POINTS)]
@@ -39,9 +44,9 @@ def learning(source: Source) -> Section | None:
         return None
     best = _best(history)
     shapes = [] if best is None else [_mark(best["epoch"])]
-    drawn = figure(*traces, x="epoch", y="loss (nats a row)", shapes=shapes)
-    drawing = plot(drawn, "Loss of training and validation rows by epoch", wide=True)
-    words, warnings = _words(history, best)
+    drawn = figure(*traces, x="epoch", y=f"loss ({unit})", shapes=shapes)
+    drawing = plot(drawn, "Training and validation loss by epoch", wide=True)
+    words, warnings = _words(history, best, unit)
     return Section("learning", "Learning curves", paragraphs(words) + drawing, warnings)
 
 
@@ -69,13 +74,13 @@ def _mark(epoch: float) -> dict[str, Any]:
 
 
 def _words(
-    history: Sequence[Mapping[str, Any]], best: Mapping[str, Any] | None
+    history: Sequence[Mapping[str, Any]], best: Mapping[str, Any] | None, unit: str
 ) -> tuple[str, tuple[str, ...]]:
     epochs = plural(len(history), "epoch")
     if best is None:
         return f"{epochs}; no validation loss was recorded.", ()
     words = (
-        f"{epochs}; the validation loss was lowest, {number(best['validation'])} nats a row, "
+        f"{epochs}; the validation loss was lowest, {number(best['validation'])} {unit}, "
         f"in epoch {best['epoch']} (dotted line)."
     )
     if len(history) > 1 and best["epoch"] == history[-1]["epoch"]:

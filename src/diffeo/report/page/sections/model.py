@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from diffeo.report.page.content import ColumnLike
-from diffeo.report.page.html import Section, table, text
+from diffeo.report.page.html import Section, definitions, table, text
 from diffeo.report.page.source import Source
 from diffeo.report.page.thresholds import MOST_TABLE_ROWS
 from diffeo.report.page.words import number, plural, short
@@ -33,19 +31,14 @@ def model(source: Source) -> Section | None:
         if rows
         else ""
     )
-    return Section("model", "The model", _pairs(content.summary) + columns)
+    return Section("model", "The model", definitions(content.summary) + columns)
 
 
 def made(source: Source) -> Section | None:
     """Versions, seed, command."""
     if not source.content.made:
         return None
-    return Section("made", "How it was made", _pairs(source.content.made))
-
-
-def _pairs(pairs: Sequence[tuple[str, str]]) -> str:
-    items = "".join(f"<dt>{text(label)}</dt><dd>{text(value)}</dd>" for label, value in pairs)
-    return f"<dl>{items}</dl>" if items else ""
+    return Section("made", "How it was made", definitions(source.content.made))
 
 
 def _details(column: ColumnLike) -> str:
