@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor, nn
 
 from diffeo.errors import ShapeError
+from diffeo.pullback import Pulled
 from diffeo.transform import Transform, weakest
 from diffeo.transforms.fused import Directed, run_in_turn
-from diffeo.transforms.reversible import can_recompute, run_reversibly
+from diffeo.transforms.reversible import can_recompute, pull_back_in_turn, run_reversibly
 
 __all__ = ["Inverse", "Sequential"]
 
@@ -92,6 +94,20 @@ class Sequential(Transform):
         if self.reversible and can_recompute(self, y, context):
             return run_reversibly(self, _steps(self, inverted=True), y, context)
         return run_in_turn(_steps(self, inverted=True, keep=True), y, context)
+
+    def pull_back(
+        self,
+        output: Tensor,
+        context: Tensor | None,
+        grads: Sequence[Tensor],
+        wanted: Sequence[Tensor],
+        *,
+        inverted: bool,
+    ) -> Pulled:
+        """Layer by layer where all are lossless."""
+        if not self.lossless:
+            return super().pull_back(output, context, grads, wanted, inverted=inverted)
+        return pull_back_in_turn(_steps(self, inverted=inverted), output, context, grads, wanted)
 
     def initialize(self, y: Tensor, context: Tensor | None = None) -> None:
         for transform in list(self.transforms)[::-1]:

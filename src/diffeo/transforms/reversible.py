@@ -22,12 +22,19 @@ from torch import Tensor, nn
 
 from diffeo.checks import check_batch
 from diffeo.errors import ReversibilityError
-from diffeo.pullback import allowed_drift, distance, gradients, pull_back, warn_of_drift
+from diffeo.pullback import (
+    Pulled,
+    allowed_drift,
+    distance,
+    gradients,
+    pull_back,
+    warn_of_drift,
+)
 from diffeo.transform import Transform
 from diffeo.transforms.batch_norm import BatchNorm
 from diffeo.transforms.fused import Directed, run_fused_reversibly, run_in_turn
 
-__all__ = ["can_recompute", "run_reversibly"]
+__all__ = ["can_recompute", "pull_back_in_turn", "run_reversibly"]
 
 # in training these depend on more than their input, or change
 _STATEFUL = (nn.modules.batchnorm._NormBase, nn.modules.dropout._DropoutNd, BatchNorm)
@@ -78,6 +85,39 @@ def run_reversibly(
             x, ladj = run_in_turn(list(some), x, context)
         ladjs.append(ladj)
     return x, functools.reduce(torch.add, ladjs)
+
+
+def pull_back_in_turn(
+    steps: Sequence[Directed],
+    output: Tensor,
+    context: Tensor | None,
+    grads: Sequence[Tensor],
+    wanted: Sequence[Tensor],
+) -> Pulled:
+    """As ``Transform.pull_back``, of lossless steps one after another, from the last to the first.
+
+    So a stack inside a layer of a reversible stack needs the memory of one of its layers, and runs
+    as often as those beside it.
+    """
+    grad, grad_ladj = grads
+    sums: dict[Tensor, Tensor] = {}
+    for step in reversed(steps):
+        own = set(step.layer.parameters())
+        some = [t for t in wanted if t in own or t is context]
+        pulled = step.layer.pull_back(
+            output, context, (grad, grad_ladj), some, inverted=step.inverted
+        )
+        _add(sums, some, pulled.others)
+        output, grad = pulled.input, pulled.grad
+    return Pulled(output, None, grad, [sums.get(t) for t in wanted])
+
+
+def _add(
+    sums: dict[Tensor, Tensor], leaves: Sequence[Tensor], found: Sequence[Tensor | None]
+) -> None:
+    for leaf, grad in zip(leaves, found, strict=True):
+        if grad is not None:
+            sums[leaf] = sums[leaf] + grad if leaf in sums else grad
 
 
 def _expanded(steps: Sequence[Directed], x: Tensor, context: Tensor | None) -> Tensor:
@@ -186,9 +226,7 @@ class _Part:
             else:
                 pulled = pull_back(step, start, context, (grad, grad_ladj), wanted)
                 drifts.append(distance(pulled.output, output))
-            for leaf, found in zip(wanted, pulled.others, strict=True):
-                if found is not None:
-                    sums[leaf] = sums[leaf] + found if leaf in sums else found
+            _add(sums, wanted, pulled.others)
             output, grad = pulled.input, pulled.grad
         if 0 not in kept:
             drifts.append(distance(output, x))

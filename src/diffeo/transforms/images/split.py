@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from diffeo.checks import check_batch, check_count
 from diffeo.errors import ShapeError
+from diffeo.pullback import Pulled
 from diffeo.supports import Real
 from diffeo.transform import Transform
 
@@ -68,16 +70,43 @@ class Split(Transform):
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         x = check_batch(self, x, context, self.in_shape, self.context)
-        size = self.inner.in_shape[0]
-        noise = x[..., size:].unflatten(-1, (self.channels, *self.out_shape[1:]))
-        image, ladj = self.inner(x[..., :size], context)
-        return torch.cat([image, noise], dim=-3), ladj
+        z, noise = self._cut_noise(x)
+        image, ladj = self.inner(z, context)
+        return self._join(image, noise), ladj
 
     def inverse(self, y: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         y = check_batch(self, y, context, self.out_shape, self.context)
         image, noise = self._cut(y)
         z, ladj = self.inner.inverse(image, context)
-        return torch.cat([z, noise.flatten(-3)], dim=-1), ladj
+        return self._join_noise(z, noise), ladj
+
+    def pull_back(
+        self,
+        output: Tensor,
+        context: Tensor | None,
+        grads: Sequence[Tensor],
+        wanted: Sequence[Tensor],
+        *,
+        inverted: bool,
+    ) -> Pulled:
+        """What is factored out is known: only the inner transform needs to be undone."""
+        cut, joined = (self._cut_noise, self._join) if inverted else (self._cut, self._join_noise)
+        inner, rest = cut(output)
+        grad_inner, grad_rest = cut(grads[0])
+        found = self.inner.pull_back(
+            inner, context, (grad_inner, grads[1]), wanted, inverted=inverted
+        )
+        return Pulled(joined(found.input, rest), None, joined(found.grad, grad_rest), found.others)
+
+    def _join(self, image: Tensor, noise: Tensor) -> Tensor:
+        return torch.cat([image, noise], dim=-3)
+
+    def _join_noise(self, z: Tensor, noise: Tensor) -> Tensor:
+        return torch.cat([z, noise.flatten(-3)], dim=-1)
+
+    def _cut_noise(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        size = self.inner.in_shape[0]
+        return x[..., :size], x[..., size:].unflatten(-1, (self.channels, *self.out_shape[1:]))
 
     def _cut(self, y: Tensor) -> tuple[Tensor, Tensor]:
         kept = self.inner.out_shape[0]
