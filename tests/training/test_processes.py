@@ -46,9 +46,7 @@ def assert_losses_close(some: list[list[float]], others: list[list[float]]) -> N
 
 
 def assert_close(one: dict[str, Any], other: dict[str, Any]) -> None:
-    assert one["losses"] == [
-        pytest.approx(losses, rel=1e-9, abs=1e-9) for losses in other["losses"]
-    ]
+    assert_losses_close(one["losses"], other["losses"])
     for name in ("stopped", "best_epoch", "rollbacks"):
         assert one[name] == other[name], name
     assert one["weights"].keys() == other["weights"].keys()
