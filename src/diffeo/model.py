@@ -101,6 +101,15 @@ class Model(Density):
         The loss is a mean negative log-likelihood in nats an event; below 0 is normal, because
         densities may exceed 1. A second call goes on from the weights of the first.
 
+        Called in every process of a script that ``torchrun`` starts, or wherever a process group of
+        ``torch.distributed`` is initialised, it trains one model on all of them, by gloo on the CPU
+        and by nccl on CUDA: each process takes its share of every batch, the first one's initial
+        weights serve all, and all end with the same model. Give every process the same model, data
+        and options. For an objective that is a mean over rows and draws nothing the result is that
+        of one process, up to rounding (``BatchNorm`` takes statistics of shares). The first process
+        alone writes checkpoints, shows progress and calls ``on_epoch``; an error of one process
+        ends the fit in all.
+
         Args:
             X: (rows, *event_shape): numpy, torch, pandas or polars, of any numeric dtype. The
                 columns of a frame are remembered.
@@ -147,8 +156,9 @@ class Model(Density):
             DataError: data that cannot be used; row and column are named.
             ShapeError, ContextError: X or context of the wrong shape.
             ModelFileError: ``checkpoint`` holds a run of other data or another configuration.
-            TrainingError: the loss stays non-finite, and the layer at fault is named; or
-                ``compile=True`` where ``torch.compile`` cannot work.
+            TrainingError: the loss stays non-finite, and the layer at fault is named;
+                ``compile=True`` where ``torch.compile`` cannot work; or of several processes,
+                another one failed, or was given another model, other data or options.
             ValueError: an option out of range, or ``precision`` for a model not of float32.
 
         Warns:
