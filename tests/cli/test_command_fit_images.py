@@ -138,3 +138,35 @@ def test_images_of_mixed_sizes_are_named(run, tmp_path):
     assert (result.code, result.err.count("\n")) == (2, 1)
     assert "several sizes" in result.err
     assert "0.png (6x6 L)" in result.err
+
+
+def test_images_of_odd_sides_get_a_model_that_takes_them(run, tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (30, 7, 9)).astype(np.uint8)
+    np.save(tmp_path / "odd.npy", pixels)
+    config = tmp_path / "c.json"
+    config.write_text(json.dumps({"model": {"dim": 8, "blocks": 1}, "fit": {"epochs": 1}}))
+    flags = ["-o", tmp_path / "m.safetensors", "--config", config, "--quiet"]
+    assert run("fit", tmp_path / "odd.npy", *flags).code == 0
+    assert type(load(tmp_path / "m.safetensors").flow).__name__ == "TarFlow"
+
+
+def test_folders_of_classes_are_learned_by_their_names(run, tmp_path):
+    image = pytest.importorskip("PIL.Image")
+    x, y = images()
+    for i, (pixels, k) in enumerate(zip(x, y, strict=True)):
+        folder = tmp_path / "pictures" / ("left", "right")[k]
+        folder.mkdir(parents=True, exist_ok=True)
+        image.fromarray(pixels * 17).save(folder / f"{i:02}.png")
+    config, out = write_config(tmp_path / "tiny.json"), tmp_path / "m.safetensors"
+    flags = ["--config", config, "--reduce-to", "4", "--dequantization", "variational", "--quiet"]
+    assert run("fit", tmp_path / "pictures", "-o", out, *flags).code == 0
+    assert load(out).classes == ("left", "right")
+    grid = tmp_path / "g.npz"
+    assert run("sample", out, "-n", 3, "--class", "right", "-o", grid).code == 0
+    with np.load(grid) as drawn:
+        assert drawn["y"].tolist() == [1, 1, 1]
+    result = run("report", out, "-o", tmp_path / "r.html")
+    assert result.code == 0, result.err
+    page = (tmp_path / "r.html").read_text("utf-8")
+    assert "With 16 draws of the noise" in page
+    assert "left to right, times" in page

@@ -70,6 +70,7 @@ def fit_image_model(name: str, arguments: argparse.Namespace, options: Options) 
     """
     from diffeo.cli.choosing import AUTO
     from diffeo.images import fit_images
+    from diffeo.images.defaults import default_model
 
     refuse(arguments, _TABLE_FLAGS, "for tables, and these are images")
     loading: dict[str, Any] = {
@@ -81,7 +82,7 @@ def fit_image_model(name: str, arguments: argparse.Namespace, options: Options) 
     data = read_images(arguments.data, **loading)
     if arguments.bits is None:
         _warn_of_dark(data)
-    name = "glow" if name == AUTO else name
+    name = default_model(data.image_shape) if name == AUTO else name
     if not arguments.quiet:
         _say(name, data, arguments.unconditional)
     model = fit_images(

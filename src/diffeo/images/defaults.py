@@ -8,7 +8,13 @@ from diffeo.errors import UnknownModelError
 from diffeo.flow import Flow
 from diffeo.models.images import FlowPlusPlus, Glow, ImageRealNVP, TarFlow
 
-__all__ = ["IMAGE_MODEL_NAMES", "fit_options", "image_model_class", "model_options"]
+__all__ = [
+    "IMAGE_MODEL_NAMES",
+    "default_model",
+    "fit_options",
+    "image_model_class",
+    "model_options",
+]
 
 _MODELS: dict[str, type[Flow]] = {
     cls.__name__.lower(): cls for cls in (FlowPlusPlus, Glow, ImageRealNVP, TarFlow)
@@ -33,6 +39,12 @@ def image_model_class(name: str) -> Any:
             f"no model of images is called {name!r}; there are {', '.join(_MODELS)}"
         )
     return found
+
+
+def default_model(image_shape: tuple[int, int, int]) -> str:
+    """The model that images of a shape get: Glow where they can be halved."""
+    _, height, width = image_shape
+    return "tarflow" if height % 2 or width % 2 else "glow"
 
 
 def model_options(name: str, image_shape: tuple[int, int, int]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from diffeo.errors import DataError
 from diffeo.images.bits import bits_per_dim
-from diffeo.images.defaults import fit_options, image_model_class, model_options
+from diffeo.images.defaults import default_model, fit_options, image_model_class, model_options
 from diffeo.images.image_data import ImageData
 from diffeo.images.judging import mean_and_error, scores
 from diffeo.images.matching import class_names, contexts_of, for_model, pixels_of
@@ -26,7 +26,7 @@ _NOT_OPTIONS = {"self", "image_shape", "context", "univariate", "seed"}
 def fit_images(
     data: ImageData,
     *,
-    model: str = "glow",
+    model: str = "auto",
     conditional: bool = True,
     dequantization: Dequantization = "uniform",
     flips: bool = False,
@@ -43,7 +43,8 @@ def fit_images(
 
     Args:
         data: the images; a part of them is held out.
-        model: "glow", "imagerealnvp", "flowplusplus" or "tarflow".
+        model: "glow", "imagerealnvp", "flowplusplus" or "tarflow"; "auto" is Glow, or TarFlow for
+            images of odd sides.
         conditional: whether labels, if there are any, are conditioned on.
         dequantization, flips: of the ``ImageModel``.
         options: keywords of the named model; they win over the defaults.
@@ -66,6 +67,7 @@ def fit_images(
         >>> model.bits, model.event_shape
         (4, (1, 8, 8))
     """
+    model = default_model(data.image_shape) if model == "auto" else model
     labelled = conditional and data.labels is not None
     classes = class_names(data) if labelled else ()
     built = ImageModel(
