@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 __all__ = ["Plan"]
 
+# rows of a small table
+SMALL = 2000
 # of each member, up to so many columns
 MOST_STEPS = 4000
 MANY_COLUMNS = 40
@@ -44,20 +46,22 @@ class Plan:
         """The default for such a table; by sizes alone, so that a seed decides the result.
 
         Small tables get more members of fewer steps: what an average gains there is more than
-        what one flow learns. Wide ones get less of both, in proportion to what a step costs.
+        what one flow learns. They take deeper flows, smaller batches and larger steps, too, which
+        large ones do not. Wide ones get less of both, in proportion to what a step costs.
         """
-        members = 8 if rows < 2000 else 5 if rows < 8000 else 3
+        small = rows < SMALL
+        members = 8 if small else 5 if rows < 8000 else 3
         share = min(1.0, MANY_COLUMNS / columns)
-        batch_size = 128 if rows < 2000 else 256
+        batch_size = 64 if small else 256
         return cls(
             members=max(2, round(share * members)),
-            layers=3,
-            hidden=(128, 128, 128),
+            layers=6 if small else 3,
+            hidden=(96,) * 3 if small else (128,) * 3,
             bins=8,
             epochs=max(10, min(200, round(share * MOST_STEPS * batch_size / rows))),
             patience=20,
             batch_size=batch_size,
-            lr=3e-3,
+            lr=2e-2 if small else 1e-2,
             validation=0.1,
             max_time=None,
         )

@@ -48,10 +48,12 @@ class FlowDensity(_BASE.DensityMixin, _BASE.BaseEstimator):  # type: ignore[misc
     Args:
         members: flows that are averaged; None is 8 below 2000 rows, 5 below 8000, else 3, and
             beyond 40 columns fewer, in proportion.
-        layers: autoregressive layers of each flow; None is 3.
-        hidden: widths of the hidden layers of each layer's network; None is (128, 128, 128).
-        learning_rate: at the start of a cosine schedule; None is 0.003.
-        batch_size: rows a step; None is 256.
+        layers: autoregressive layers of each flow; None is 6 below 2000 rows, else 3.
+        hidden: widths of the hidden layers of each layer's network; None is (96, 96, 96)
+            below 2000 rows, else (128, 128, 128).
+        learning_rate: at the start of a cosine schedule; None is 0.02 below 2000 rows, else
+            0.01.
+        batch_size: rows a step; None is 64 below 2000 rows, else 256.
         epochs: passes over the rows at most; None is what 4000 steps take, beyond 40
             columns fewer in proportion, within [10, 200].
         max_time: seconds after which training stops; None sets no limit. With a limit, the result
