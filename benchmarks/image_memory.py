@@ -136,7 +136,8 @@ def _serve(connection: Connection, name: str) -> None:
     # it ends with the parent, whose end of the connection closes
     with suppress(EOFError):
         while True:
-            connection.send(_most_held(step) if connection.recv() == "memory" else _seconds(step))
+            timed = connection.recv() == "time"
+            connection.send(_seconds(step) if timed else _most_held(step, flow))
 
 
 def _seconds(step: Callable[[], None]) -> float:
@@ -145,7 +146,7 @@ def _seconds(step: Callable[[], None]) -> float:
     return time.process_time() - start
 
 
-def _most_held(step: Callable[[], None]) -> float:
+def _most_held(step: Callable[[], None], flow: nn.Module) -> float:
     """MiB that tensors hold at most during a step, above what they held before it."""
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as record:
         step()
@@ -154,7 +155,8 @@ def _most_held(step: Callable[[], None]) -> float:
     for event in sorted(events, key=lambda e: e.start_ns()):
         live += event.nbytes()
         most = max(most, live)
-    return most / MEBI
+    # of the gradients the step frees the old ones, which the profiler does not know, and makes new
+    return (most - sum(p.nbytes for p in flow.parameters())) / MEBI
 
 
 def _flow(name: str) -> tuple[nn.Module, Loss]:
