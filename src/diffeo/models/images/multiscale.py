@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from diffeo.bases import StandardNormal
+from diffeo.checks import check_count
 from diffeo.errors import ShapeError
 from diffeo.flow import Flow
 from diffeo.nets import ResidualConvNet, StandardizeContext, ZeroConv
@@ -19,7 +20,7 @@ from diffeo.transforms.images.shapes import check_image
 from diffeo.univariates import Affine
 from diffeo.univariates.univariate import Univariate
 
-__all__ = ["ImageShape", "MultiScaleFlow", "Steps", "residual_coupling"]
+__all__ = ["ImageShape", "MultiScaleFlow", "Steps", "residual_couplings"]
 
 ImageShape = tuple[int, int, int]
 # the layers of a scale from base to data, for images of a shape
@@ -114,24 +115,55 @@ def _prior(shape: ImageShape) -> Transform:
     return ImageCoupling(shape, Affine(), conditioner=network)
 
 
-def residual_coupling(
-    shape: ImageShape,
+def residual_couplings(
+    count: int,
     univariate: Univariate,
-    *,
     mask: Mask,
-    flip: bool,
+    *,
+    after: Steps,
     context: int,
     hidden: int,
     **network: Any,
-) -> ImageCoupling:
-    """A coupling whose conditioner is a ``ResidualConvNet``, with the rest of its arguments."""
-    channels = shape[0]
-    # of channels, the first half, rounded down, stays unless flipped
-    first = channels // 2
-    kept, moved = (channels - first, first) if flip else (first, channels - first)
-    seen, predicted = (channels, channels) if mask == "checkerboard" else (kept, moved)
-    outputs = univariate.num_params * predicted
-    conditioner = ResidualConvNet(seen, outputs, hidden, context=context, **network)
-    return ImageCoupling(
-        shape, univariate, mask=mask, flip=flip, context=context, conditioner=conditioner
-    )
+) -> Steps:
+    """Couplings of a mask, flipped in turn, each with the layers ``after`` on its data's side.
+
+    Args:
+        count: how many.
+        univariate: their scalar map.
+        mask: "channels" or "checkerboard".
+        after: the layers behind each.
+        context: width of the context.
+        hidden: channels of the ``ResidualConvNet`` of each coupling.
+        **network: its other arguments.
+    """
+    check_count("couplings", count)
+
+    def layers(shape: ImageShape) -> list[Transform]:
+        found: list[Transform] = []
+        for i in range(count):
+            flip = i % 2 == 1
+            seen, moved = _halves(shape[0], mask, flip)
+            outputs = univariate.num_params * moved
+            conditioner = ResidualConvNet(seen, outputs, hidden, context=context, **network)
+            found.append(
+                ImageCoupling(
+                    shape,
+                    univariate,
+                    mask=mask,
+                    flip=flip,
+                    context=context,
+                    conditioner=conditioner,
+                )
+            )
+            found += after(shape)
+        return found
+
+    return layers
+
+
+def _halves(channels: int, mask: Mask, flip: bool) -> tuple[int, int]:
+    """How many channels a coupling sees, and how many it predicts parameters for."""
+    if mask == "checkerboard":
+        return channels, channels
+    half = channels // 2
+    return (channels - half, half) if flip else (half, channels - half)

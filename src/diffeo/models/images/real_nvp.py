@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from diffeo.checks import check_count
-from diffeo.models.images.multiscale import ImageShape, MultiScaleFlow, residual_coupling
+from diffeo.models.images.multiscale import ImageShape, MultiScaleFlow, Steps, residual_couplings
 from diffeo.transform import Transform
 from diffeo.transforms import ActNorm, Pixelwise
 from diffeo.transforms.images.coupling import Mask
@@ -56,31 +55,27 @@ class ImageRealNVP(MultiScaleFlow):
         seed: int | None = None,
         reversible: bool = False,
     ) -> None:
-        check_count("couplings", couplings)
         univariate = ClampedAffine(1.0, 3.0)
 
-        def layers(shape: ImageShape, mask: Mask) -> list[Transform]:
-            found: list[Transform] = []
-            for i in range(couplings):
-                found += [
-                    residual_coupling(
-                        shape,
-                        univariate,
-                        mask=mask,
-                        flip=i % 2 == 1,
-                        context=context,
-                        hidden=hidden,
-                        blocks=blocks,
-                    ),
-                    Pixelwise(ActNorm(shape[0]), *shape[1:]),
-                ]
-            return found
+        def normalised(shape: ImageShape) -> list[Transform]:
+            return [Pixelwise(ActNorm(shape[0]), *shape[1:])]
+
+        def steps(mask: Mask) -> Steps:
+            return residual_couplings(
+                couplings,
+                univariate,
+                mask,
+                after=normalised,
+                context=context,
+                hidden=hidden,
+                blocks=blocks,
+            )
 
         super().__init__(
             image_shape,
             scales=scales,
-            fine=lambda shape: layers(shape, "checkerboard"),
-            coarse=lambda shape: layers(shape, "channels"),
+            fine=steps("checkerboard"),
+            coarse=steps("channels"),
             context=context,
             seed=seed,
             reversible=reversible,
