@@ -9,7 +9,14 @@ from torch import Tensor
 
 from diffeo.errors import ContextError, DtypeError, ShapeError
 
-__all__ = ["check_batch", "check_context", "check_count", "check_event", "check_features"]
+__all__ = [
+    "check_batch",
+    "check_bits",
+    "check_context",
+    "check_count",
+    "check_event",
+    "check_features",
+]
 
 
 def check_features(part: str, features: int) -> None:
@@ -94,3 +101,9 @@ def check_count(name: str, given: int) -> int:
     if count < 1:
         raise ValueError(f"{name} must be a whole number >= 1, got {given!r}")
     return count
+
+
+def check_bits(bits: int) -> None:
+    """Raise ValueError unless ``bits`` of a pixel are a whole number from 1 to 16."""
+    if isinstance(bits, bool) or not isinstance(bits, int) or not 1 <= bits <= 16:
+        raise ValueError(f"bits must be a whole number from 1 to 16, got {bits!r}")

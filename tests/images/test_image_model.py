@@ -158,7 +158,7 @@ def test_models_that_do_not_fit() -> None:
         ImageModel(diffeo.Glow((1, 4, 4), scales=1, steps=1, hidden=4), classes=["a", "b"])
     with pytest.raises(ValueError, match="'uniform' or 'variational'"):
         _model(dequantization="none")
-    with pytest.raises(ValueError, match="bits must be at most 16"):
+    with pytest.raises(ValueError, match="bits must be a whole number from 1 to 16"):
         _model(bits=17)
     with pytest.raises(DataError, match="has no classes"):
         _model().context_of(0)

@@ -22,6 +22,7 @@ from diffeo.flow import Flow
 from diffeo.supports import Discrete, Support, parts_of
 from diffeo.surjections import Surjection
 from diffeo.surjective_flow import SurjectiveFlow
+from diffeo.transform import Transform
 from diffeo.transforms import Constrain, Reshape, Sequential
 
 __all__ = ["check_surjection"]
@@ -96,7 +97,9 @@ class _SurjectionAudit:
         parts = parts_of(self.exact.domain, math.prod(shape))
         if any(isinstance(part, Discrete) for part in parts):
             return {}
-        onto = Sequential(Constrain(parts), Reshape((math.prod(shape),), shape))
+        onto: Transform = Constrain(parts)
+        if len(shape) > 1:
+            onto = Sequential(onto, Reshape(onto.out_shape, shape))
         flow = SurjectiveFlow(Flow(StandardNormal(onto.in_shape[0]), onto), self.exact)
         kind = BoundAudit if flow.exactness == "bound" else DensityAudit
         checks = kind(flow, self.batch, 1e-8, 1e-4).checks(trace=False)

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from diffeo.checks import check_count
+from diffeo.checks import check_bits, check_count
 from diffeo.errors import DataError, ShapeError, import_extra
 from diffeo.files import replacing
-from diffeo.images.image_data import Array, check_bits, check_levels, first_index
+from diffeo.images.image_data import Array, check_levels, first_index
 from diffeo.images.loading.arrays import plain
 
 __all__ = ["image_grid", "write_png"]

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from diffeo.checks import check_bits
 from diffeo.errors import DataError
 
 __all__ = [
@@ -15,7 +16,6 @@ __all__ = [
     "ImageData",
     "Labels",
     "Levels",
-    "check_bits",
     "check_labels",
     "check_levels",
     "first_index",
@@ -106,12 +106,6 @@ class ImageData:
         if bits > self.bits:
             raise ValueError(f"{self.source}: pixels of {self.bits} bits have no {bits} bits")
         return replace(self, pixels=(self.pixels >> (self.bits - bits)).astype(dtype), bits=bits)
-
-
-def check_bits(bits: int) -> None:
-    """Raise ValueError unless ``bits`` is a whole number from 1 to 16."""
-    if isinstance(bits, bool) or not isinstance(bits, int) or not 1 <= bits <= 16:
-        raise ValueError(f"bits must be a whole number from 1 to 16, got {bits!r}")
 
 
 def level_dtype(bits: int) -> np.dtype[Any]:

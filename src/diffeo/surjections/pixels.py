@@ -8,7 +8,7 @@ from abc import abstractmethod
 import torch
 from torch import Tensor
 
-from diffeo.checks import check_batch, check_count
+from diffeo.checks import check_batch, check_bits, check_count
 from diffeo.errors import ShapeError
 from diffeo.supports import Interval
 from diffeo.supports.discrete import Integers
@@ -19,8 +19,6 @@ from diffeo.univariates import Affine
 
 __all__ = ["UniformPixelDequantization", "VariationalPixelDequantization"]
 
-MOST_BITS = 16
-
 
 class _PixelDequantization(Surjection):
     """x = floor(2^n z), kept within 0..2^n - 1; a subclass draws the fractions of the inverse."""
@@ -28,10 +26,8 @@ class _PixelDequantization(Surjection):
     clamps = True
 
     def __init__(self, shape: tuple[int, int, int], bits: int) -> None:
-        name = type(self).__name__
-        if check_count("bits", bits) > MOST_BITS:
-            raise ValueError(f"{name}: bits must be at most {MOST_BITS}, got {bits}")
-        shape = check_image(name, shape)
+        check_bits(bits)
+        shape = check_image(type(self).__name__, shape)
         super().__init__(shape, shape)
         self.bits = bits
         self.levels = 2**bits

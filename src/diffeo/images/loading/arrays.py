@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from diffeo.checks import check_bits
 from diffeo.errors import DataError
 from diffeo.images.image_data import (
     Array,
     ImageData,
-    check_bits,
     check_levels,
     first_index,
     level_dtype,

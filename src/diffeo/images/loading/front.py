@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from diffeo.checks import check_bits
 from diffeo.errors import DataError
-from diffeo.images.image_data import Array, ImageData, check_bits, check_levels, level_dtype
+from diffeo.images.image_data import Array, ImageData, check_levels, level_dtype
 from diffeo.images.loading.archives import read_archive
 from diffeo.images.loading.array_files import read_npy
 from diffeo.images.loading.arrays import as_images, plain

@@ -77,11 +77,15 @@ def _check_scales(name: str, shape: ImageShape, scales: int) -> None:
     most = 0
     while all(side % 2 ** (most + 1) == 0 for side in shape[1:]):
         most += 1
+    if not most:
+        raise ShapeError(
+            f"{name}: images of {shape[1]} x {shape[2]} cannot be halved; pad or crop them to even "
+            f"sides, or take a TarFlow, whose patches need only divide them"
+        )
     if isinstance(scales, bool) or not isinstance(scales, int) or not 1 <= scales <= most:
         raise ShapeError(
             f"{name}: scales must be a whole number from 1 to {most}, since images of "
             f"{shape[1]} x {shape[2]} can be halved {most} times, got {scales!r}"
-            + ("; pad or crop them" if most == 0 else "")
         )
 
 
