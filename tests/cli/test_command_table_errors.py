@@ -108,7 +108,7 @@ def test_bad_rows_for_a_fitted_model(run, tmp_path: Path) -> None:
 def test_a_model_of_numbers_neither_imputes_nor_takes_given(run, made: Path, tmp_path) -> None:
     model, out = made / "plain.safetensors", tmp_path / "x.csv"
     result = run("impute", model, made / "table.csv", "-o", out)
-    refused(result, "a NSF cannot fill holes", tmp_path)
+    refused(result, "this NSF cannot fill holes", tmp_path)
     result = run("sample", model, "-n", 2, "-o", out, "--given", "a=1")
     refused(result, "--given is for models of mixed tables", tmp_path)
 

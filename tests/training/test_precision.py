@@ -27,7 +27,7 @@ def moved(density, scale=0.25):
     draw = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for p in result.parameters():
-            width = max(p.shape[1], 1) if p.ndim > 1 else 1
+            width = max(p[0].numel(), 1) if p.ndim > 1 and len(p) else 1
             noise = torch.randn(p.shape, generator=draw)
             p.add_((scale * noise / math.sqrt(width)).to(p))
     return result.float().eval()

@@ -70,7 +70,7 @@ def table_flow(model: Model, what: str) -> TableFlow:
 
     if not isinstance(model, TableFlow):
         raise DataError(
-            f"a {type(model).__name__} cannot {what}; fit one that can with "
+            f"this {type(model).__name__} cannot {what}; fit one that can with "
             f"'diffeo fit --model table'"
         )
     return model

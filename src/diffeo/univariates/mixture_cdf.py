@@ -91,7 +91,9 @@ class MixtureOfLogistics(_MixtureCDF):
 
     def __init__(self, components: int = 8) -> None:
         _check(components)
-        locations = tuple(2 * c for c in spread(components))
+        # two at the ends, -2 and 2, have more variance than a logistic
+        reach = 1 if components == 2 else 2
+        locations = tuple(reach * c for c in spread(components))
         variance = sum(c * c for c in locations) / components
         # with which the mixture has the variance of one standard logistic
         log_scale = math.log1p(-3 * variance / math.pi**2) / 2
