@@ -54,6 +54,8 @@ bench-quality: $(VENV)/dev
 	$(BIN)/python benchmarks/anomaly.py
 	$(BIN)/python benchmarks/large_table.py
 	$(BIN)/python benchmarks/tarflow_sampling.py
+	$(BIN)/python benchmarks/digits.py
+	$(BIN)/python benchmarks/mnist.py
 	$(BIN)/python benchmarks/import_time.py
 
 # the other tables beside other libraries

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -50,7 +52,7 @@ class _OutputConv(nn.Conv2d):
             return super().forward(h.to(self.weight.dtype))
 
 
-class _ImageNetwork(Described, nn.Module):
+class _ImageNetwork(Described, nn.Module, ABC):
     """Flattens several batch axes into the one that convolutions take.
 
     Args:
@@ -69,9 +71,9 @@ class _ImageNetwork(Described, nn.Module):
         out = self._run(x.reshape(-1, *x.shape[-3:]), context if self.context else None)
         return out.reshape(*batch, *out.shape[-3:])
 
+    @abstractmethod
     def _run(self, x: Tensor, context: Tensor | None) -> Tensor:
         """Images (N, C, H, W), context (N, context)."""
-        raise NotImplementedError
 
 
 class ZeroConv(_ImageNetwork):
