@@ -88,7 +88,7 @@ def _labels(path: str) -> tuple[Any, tuple[str, ...] | None]:
     """Numbers of classes; of words, the places of these in the alphabet, and the words."""
     import numpy as np
 
-    from diffeo.images.loading.array_files import read_npy
+    from diffeo.reading.array_files import read_npy
 
     if Path(path).suffix.lower() == ".npy":
         labels = read_npy(Path(path))

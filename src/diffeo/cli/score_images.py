@@ -22,8 +22,9 @@ def score_images(model: ImageModel, arguments: argparse.Namespace) -> None:
 
     from diffeo.cli.image_arguments import again
     from diffeo.cli.image_summary import bits_in_words
+    from diffeo.estimates import mean_and_error
     from diffeo.images.bits import bits_per_dim
-    from diffeo.images.judging import log_probs, mean_and_error
+    from diffeo.images.judging import log_probs
     from diffeo.images.matching import for_model
     from diffeo.tabular import table_writer
 

@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from diffeo.errors import DataError
+from diffeo.estimates import mean_and_error
 from diffeo.images.bits import bits_per_dim
 from diffeo.images.defaults import default_model, fit_options, image_model_class, model_options
 from diffeo.images.image_data import ImageData
-from diffeo.images.judging import mean_and_error, scores
+from diffeo.images.judging import scores
 from diffeo.images.matching import class_names, contexts_of, for_model, pixels_of
 from diffeo.images.model import Dequantization, ImageModel
 from diffeo.images.splitting import evenly, split_images

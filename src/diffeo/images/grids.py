@@ -13,8 +13,9 @@ import torch
 from diffeo.checks import check_bits, check_count
 from diffeo.errors import DataError, ShapeError, import_extra
 from diffeo.files import replacing
-from diffeo.images.image_data import Array, check_levels, first_index
+from diffeo.images.image_data import Array, check_levels
 from diffeo.images.loading.arrays import plain
+from diffeo.labels import first_index
 
 __all__ = ["image_grid", "write_png"]
 

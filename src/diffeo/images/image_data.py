@@ -10,21 +10,12 @@ import numpy.typing as npt
 
 from diffeo.checks import check_bits
 from diffeo.errors import DataError
+from diffeo.labels import Labels, check_labels, first_index
 
-__all__ = [
-    "Array",
-    "ImageData",
-    "Labels",
-    "Levels",
-    "check_labels",
-    "check_levels",
-    "first_index",
-    "level_dtype",
-]
+__all__ = ["Array", "ImageData", "Levels", "check_levels", "level_dtype"]
 
 Array: TypeAlias = npt.NDArray[Any]
 Levels: TypeAlias = npt.NDArray[Any]  # uint8, or uint16 for more than 8 bits
-Labels: TypeAlias = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +61,9 @@ class ImageData:
             )
         check_levels(self.pixels, self.bits, self.source)
         if self.labels is not None:
-            labels = check_labels(self.labels, len(self.pixels), self.source, self.names)
+            labels = check_labels(
+                self.labels, len(self.pixels), self.source, self.names, what="image"
+            )
             object.__setattr__(self, "labels", labels)
 
     def __len__(self) -> int:
@@ -125,35 +118,3 @@ def check_levels(pixels: Array, bits: int, source: str) -> None:
             f"{top} (bits={bits}); state the depth that the pixels have, and reduce it afterwards "
             f"with .quantized(bits)"
         )
-
-
-def first_index(bad: npt.NDArray[np.bool_]) -> tuple[int, ...]:
-    """Where the first True stands."""
-    return tuple(int(i) for i in np.unravel_index(int(bad.argmax()), bad.shape))
-
-
-def check_labels(
-    labels: Array, count: int, source: str, names: tuple[str, ...] | None = None
-) -> Labels:
-    """Classes as int64, one for each of ``count`` images.
-
-    Raises:
-        DataError: another number of them, or one that is no class; its index is named.
-    """
-    labels = np.asarray(labels)
-    if labels.shape != (count,):
-        raise DataError(
-            f"{source}: labels have the shape ({count},), one for each image, got {labels.shape}"
-        )
-    if labels.dtype.kind not in "iubf":
-        raise DataError(f"{source}: labels are whole numbers from 0, got {labels.dtype}")
-    top = np.iinfo(np.int64).max if names is None else len(names) - 1
-    bad = ~((labels >= 0) & (labels <= top) & (labels % 1 == 0)) if labels.dtype != bool else None
-    if bad is not None and bad.any():
-        (i,) = first_index(bad)
-        classes = "" if names is None else f" to {top} ({len(names)} classes)"
-        raise DataError(
-            f"{source}: image {i} has the label {labels[i]}; labels are whole numbers from 0"
-            + classes
-        )
-    return labels.astype(np.int64)

@@ -5,19 +5,18 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from diffeo.arrays import Floats
 from diffeo.density import Seed, as_generator
 from diffeo.images.bits import bits_per_dim
 from diffeo.images.image_data import ImageData
 from diffeo.images.matching import contexts_of, for_model, pixels_of
 from diffeo.images.model import ImageModel
 
-__all__ = ["log_probs", "mean_and_error", "scores"]
+__all__ = ["log_probs", "scores"]
 
-Floats = npt.NDArray[np.float64]
 # images at a time
 _BATCH = 256
 
@@ -73,10 +72,3 @@ def scores(model: ImageModel, data: ImageData, *, num_samples: int = 1, seed: Se
     """Bits per dimension of every image; otherwise as ``log_probs``."""
     log_prob = log_probs(model, data, num_samples=num_samples, seed=seed)
     return bits_per_dim(log_prob, math.prod(model.event_shape))
-
-
-def mean_and_error(values: Floats) -> tuple[float, float]:
-    """Mean, and its standard error; NaN for the error of a single value."""
-    if len(values) < 2:
-        return float(values.mean()), math.nan
-    return float(values.mean()), float(values.std(ddof=1) / math.sqrt(len(values)))

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from diffeo.errors import DataError
-from diffeo.images.image_data import ImageData, Labels
+from diffeo.images.image_data import ImageData
 from diffeo.images.model import ImageModel
+from diffeo.labels import Labels
 
 __all__ = ["class_names", "contexts_of", "for_model", "in_words", "pixels_of"]
 

@@ -6,15 +6,15 @@ import math
 from collections.abc import Sequence
 from typing import Any, Literal, TypeVar
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from diffeo.arrays import ArrayLike
 from diffeo.density import Seed, as_generator
-from diffeo.errors import DataError, ShapeError
+from diffeo.errors import ShapeError
 from diffeo.flow import Flow
 from diffeo.images.bits import bits_per_dim
+from diffeo.labels import OfClasses
 from diffeo.objectives import negative_log_likelihood
 from diffeo.surjections import UniformPixelDequantization, VariationalPixelDequantization
 from diffeo.surjective_flow import SurjectiveFlow
@@ -23,11 +23,10 @@ from diffeo.training import Objective
 __all__ = ["ImageModel"]
 
 Dequantization = Literal["uniform", "variational"]
-Labels = int | str | Sequence[int] | Sequence[str] | np.ndarray[Any, Any] | Tensor
 Self = TypeVar("Self", bound="ImageModel")
 
 
-class ImageModel(SurjectiveFlow):
+class ImageModel(OfClasses, SurjectiveFlow):
     """The probability of images whose pixels are whole numbers of n bits, by a flow of real ones.
 
     Pixels are dequantised to reals in (0, 1), on which the flow is a density. ``log_prob`` is a
@@ -114,36 +113,6 @@ class ImageModel(SurjectiveFlow):
         """The density of real pixels."""
         found: Any = self.density
         return found
-
-    def context_of(self, labels: Labels) -> Tensor:
-        """Labels as contexts, one column a class.
-
-        Args:
-            labels: one label or several, numbers from 0 or names of classes.
-
-        Returns:
-            (classes,) of one label, (n, classes) of n.
-
-        Raises:
-            DataError: a label that no class has, or a model without classes.
-        """
-        if not self.classes:
-            raise DataError("this model has no classes, so it takes no labels")
-        one = isinstance(labels, int | str)
-        each = [labels] if one else np.asarray(labels).tolist()
-        numbers = torch.tensor([self._number(label, i) for i, label in enumerate(each)])
-        hot = torch.nn.functional.one_hot(numbers.long(), len(self.classes)).to(self.like)
-        return hot[0] if one else hot
-
-    def _number(self, label: int | str, i: int) -> int:
-        if isinstance(label, str) and label in self.classes:
-            return self.classes.index(label)
-        if isinstance(label, int) and 0 <= label < len(self.classes):
-            return label
-        raise DataError(
-            f"label {i} is {label!r}, but the classes of this model are "
-            f"{', '.join(self.classes)}, numbered from 0 to {len(self.classes) - 1}"
-        )
 
     def bits_per_dim(
         self,

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 
 from diffeo.errors import DataError
 from diffeo.images.image_data import ImageData
-from diffeo.training.data import split_rows
+from diffeo.training.splitting import split_evenly
 
 __all__ = ["evenly", "split_images"]
 
@@ -37,18 +36,8 @@ def split_images(data: ImageData, share: float, seed: int = 0) -> tuple[ImageDat
     """
     if len(data) < 2:
         raise DataError(f"{data.source}: {len(data)} images cannot be split; two or more can")
-    train, held_out = split_rows(len(data), share, seed)
-    if len(train) == 0:
-        train, held_out = held_out[:1], held_out[1:]
-    if data.labels is not None:
-        # every k-th image of a random order sorted by class: a share of each
-        order = torch.cat([held_out, train]).numpy()
-        order = order[np.argsort(data.labels[order], kind="stable")]
-        at = (np.arange(len(held_out)) + 0.5) * len(order) / len(held_out)
-        chosen = np.zeros(len(order), dtype=bool)
-        chosen[order[at.astype(np.int64)]] = True
-        return data.subset(~chosen), data.subset(chosen)
-    return data.subset(np.sort(train.numpy())), data.subset(np.sort(held_out.numpy()))
+    train, held_out = split_evenly(len(data), data.labels, share, seed)
+    return data.subset(train), data.subset(held_out)
 
 
 def evenly(data: ImageData, most: int) -> ImageData:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from diffeo.errors import DataError
 from diffeo.images.image_data import Array, ImageData
-from diffeo.images.loading.array_files import Archive
 from diffeo.images.loading.arrays import as_images
-from diffeo.images.loading.splits import choose, split_called
+from diffeo.reading.array_files import Archive
+from diffeo.reading.splits import choose, parts_called
 
 __all__ = ["read_archive"]
 
@@ -25,36 +25,15 @@ def read_archive(
         DataError: no array, or several, that may be the images.
     """
     archive = Archive(path)
-    found = _parts(archive, IMAGES) or _only(archive)
+    found = parts_called(archive, IMAGES) or _only(archive)
     key = choose(found, split, str(path))
     if labels is None:
         part = next(part for part, name in found.items() if name == key)
-        labels = _parts(archive, LABELS).get(part)
+        labels = parts_called(archive, LABELS).get(part)
     if isinstance(labels, str):
         labels = archive.read(labels)
     pixels = archive.read(key)
     return as_images(pixels, bits or _scale_bits(archive, pixels), labels, f"{path} ({key})")
-
-
-def _parts(archive: Archive, words: tuple[str, ...]) -> dict[str | None, str]:
-    """The arrays called like ``words``, alone or with the name of a part: x, x_train, test_x."""
-    found: dict[str | None, str] = {}
-    for name in archive.shapes:
-        first, _, second = name.lower().partition("_")
-        if first in words and not second:
-            part = None
-        elif first in words and split_called(second):
-            part = split_called(second)
-        elif second in words and split_called(first):
-            part = split_called(first)
-        else:
-            continue
-        if part in found:
-            raise DataError(
-                f"{archive.path} holds {found[part]!r} and {name!r}: which is meant? Leave one"
-            )
-        found[part] = name
-    return found
 
 
 def _only(archive: Archive) -> dict[str | None, str]:

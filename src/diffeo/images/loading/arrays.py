@@ -7,13 +7,8 @@ import torch
 
 from diffeo.checks import check_bits
 from diffeo.errors import DataError
-from diffeo.images.image_data import (
-    Array,
-    ImageData,
-    check_levels,
-    first_index,
-    level_dtype,
-)
+from diffeo.images.image_data import Array, ImageData, check_levels, level_dtype
+from diffeo.labels import first_index
 
 __all__ = ["as_images", "plain"]
 

@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 
 from diffeo.errors import DataError
-from diffeo.images.loading.array_files import Archive, npy_shape
 from diffeo.images.loading.idx import is_idx
+from diffeo.reading.array_files import Archive, npy_shape
 
 __all__ = ["holds_images"]
 

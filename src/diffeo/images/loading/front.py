@@ -15,13 +15,13 @@ from diffeo.checks import check_bits
 from diffeo.errors import DataError
 from diffeo.images.image_data import Array, ImageData, check_levels, level_dtype
 from diffeo.images.loading.archives import read_archive
-from diffeo.images.loading.array_files import read_npy
 from diffeo.images.loading.arrays import as_images, plain
 from diffeo.images.loading.cifar import find_cifar, read_cifar
 from diffeo.images.loading.idx import find_idx, is_idx, read_idx
 from diffeo.images.loading.imagenet import BATCH, find_imagenet, read_imagenet
 from diffeo.images.loading.pictures import SUFFIXES, read_pictures
-from diffeo.images.loading.splits import choose
+from diffeo.reading.array_files import read_npy
+from diffeo.reading.splits import choose
 
 __all__ = ["load_images"]
 

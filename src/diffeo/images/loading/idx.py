@@ -13,9 +13,9 @@ import numpy as np
 
 from diffeo.errors import DataError
 from diffeo.images.image_data import Array, ImageData
-from diffeo.images.loading.array_files import INFLATION
 from diffeo.images.loading.parts import Parts
-from diffeo.images.loading.splits import split_called
+from diffeo.reading.array_files import INFLATION
+from diffeo.reading.splits import split_called
 
 __all__ = ["find_idx", "is_idx", "read_idx"]
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from diffeo.errors import DataError
 from diffeo.images.image_data import Array, ImageData
-from diffeo.images.loading.array_files import Archive
 from diffeo.images.loading.parts import Parts, numbered
+from diffeo.reading.array_files import Archive
 
 __all__ = ["BATCH", "find_imagenet", "read_imagenet"]
 

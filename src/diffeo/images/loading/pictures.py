@@ -13,7 +13,7 @@ import numpy as np
 
 from diffeo.errors import DataError, import_extra
 from diffeo.images.image_data import Array, ImageData, level_dtype
-from diffeo.images.loading.splits import choose, split_called
+from diffeo.reading.splits import choose, split_called
 
 __all__ = ["SUFFIXES", "read_pictures"]
 

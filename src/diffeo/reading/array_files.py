@@ -9,14 +9,16 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from diffeo.errors import DataError
-from diffeo.images.image_data import Array
 
-__all__ = ["INFLATION", "Archive", "npy_shape", "read_npy"]
+__all__ = ["INFLATION", "Archive", "Array", "npy_shape", "read_npy"]
+
+Array: TypeAlias = npt.NDArray[Any]
 
 # deflate makes nothing smaller than this share of what it was
 INFLATION = 1032
