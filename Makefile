@@ -60,6 +60,7 @@ bench-quality: $(VENV)/dev
 
 # the other tables beside other libraries
 bench-peers: $(PEERS)/ready
+	$(PEERS)/bin/python benchmarks/density.py
 	$(PEERS)/bin/python benchmarks/round_trip.py
 	$(PEERS)/bin/python benchmarks/robustness.py
 	$(PEERS)/bin/python benchmarks/image_memory.py
@@ -89,7 +90,7 @@ $(VENV)/browser: $(VENV)/dev
 $(PEERS)/ready: $(BUILD)
 	$(PYTHON) -m venv $(PEERS)
 	$(PEERS)/bin/python -m pip install --quiet torch==2.13.0
-	$(PEERS)/bin/python -m pip install --quiet --editable '.[peers,report]' pytest
+	$(PEERS)/bin/python -m pip install --quiet --editable '.[peers,report,tabular]' pytest
 	touch $@
 
 clean:
