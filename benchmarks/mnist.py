@@ -53,9 +53,11 @@ def fit(chosen: argparse.Namespace) -> dict[str, Any]:
     start = time.monotonic()
     curve: list[tuple[float, float]] = []
 
+    # with a graph, all images would be kept at once
+    @torch.no_grad()
     def watch(epoch: int, _: float, __: float | None) -> None:
         minutes = (time.monotonic() - start) / 60
-        curve.append((minutes, float(model.bits_per_dim(watched, seed=SEED).detach().mean())))
+        curve.append((minutes, float(model.bits_per_dim(watched, seed=SEED).mean())))
         print(f"epoch {epoch}: {minutes:.1f} min, {curve[-1][1]:.3f} bits/dim", flush=True)
 
     model.fit(
@@ -71,7 +73,8 @@ def fit(chosen: argparse.Namespace) -> dict[str, Any]:
         **({"ema": chosen.ema} if chosen.ema else {}),
     )
     seconds = time.monotonic() - start
-    found = model.bits_per_dim(test.to(chosen.device), seed=SEED).detach()
+    with torch.no_grad():
+        found = model.bits_per_dim(test.to(chosen.device), seed=SEED)
     return {
         "bits": float(found.mean()),
         "error": float(found.std() / len(found) ** 0.5),
