@@ -2,6 +2,7 @@
 
 from diffeo import storage
 from diffeo.inference.vae.hamiltonian import HamiltonianVAE
+from diffeo.inference.vae.latent_model import LatentModel
 from diffeo.inference.vae.likelihoods import (
     Bernoulli,
     Categorical,
@@ -21,6 +22,7 @@ __all__ = [
     "FlowVAE",
     "Gaussian",
     "HamiltonianVAE",
+    "LatentModel",
     "Likelihood",
     "amortised_posterior",
     "negative_elbo",

@@ -27,13 +27,15 @@ class _Trained(Protocol):
     training: bool
     updates: Tensor
 
-    def elbo_terms(self, x: Tensor) -> ElboTerms: ...
+    def training_terms(self, x: Tensor, context: Tensor | None) -> ElboTerms: ...
+
+    def elbo_terms(self, x: Tensor, context: Tensor | None) -> ElboTerms: ...
 
 
 def negative_elbo(
     model: _Trained,
     x: Tensor,
-    context: Tensor | None = None,  # noqa: ARG001  a place of every objective
+    context: Tensor | None = None,
     weight: Tensor | None = None,
     *,
     warmup: int = 0,
@@ -46,9 +48,9 @@ def negative_elbo(
     so that checkpoints and returns to earlier weights keep the count right.
 
     Args:
-        model: the VAE.
+        model: of latents.
         x: (rows, *event_shape).
-        context: ignored.
+        context: (rows, context) of the prior.
         weight: (rows,), with mean 1 over the data; None for equal weights.
         warmup: training steps until beta is 1; 0 for none.
 
@@ -59,7 +61,7 @@ def negative_elbo(
     arXiv:1602.02282; "Generating Sentences from a Continuous Space", Bowman, Vilnis, Vinyals, Dai,
     Jozefowicz, Bengio, 2015, arXiv:1511.06349.
     """
-    terms = model.elbo_terms(x)
+    terms = model.training_terms(x, context) if model.training else model.elbo_terms(x, context)
     beta = model.updates.new_ones((), dtype=x.dtype)
     if model.training:
         if warmup:
