@@ -8,12 +8,13 @@ import torch
 from image_examples import pixels
 
 import diffeo
+from diffeo.arcs import arc
 from diffeo.errors import DataError
 from diffeo.images import ImageData, ImageModel, image_report_content
 from diffeo.images.defaults import fit_options, model_options
 from diffeo.images.drawing import draw_images
 from diffeo.images.judging import log_probs
-from diffeo.images.latent import arc, decode, dequantized, encode, levels_of
+from diffeo.images.latent import decode, dequantized, encode, levels_of
 from diffeo.images.loading.detect import holds_images
 from diffeo.images.matching import contexts_of, for_model
 from diffeo.images.probes import constant, nearest, shuffled

@@ -14,6 +14,7 @@ from registry import (
     models,
     monotone,
     multivariate,
+    points,
     splines,
     supports,
     surjections,
@@ -51,6 +52,7 @@ DENSITIES: list[Entry] = [
     *vae.DENSITIES,
     *tables.DENSITIES,
     *images.DENSITIES,
+    *points.DENSITIES,
     *transformers.DENSITIES,
 ]
 SURJECTIONS: list[Entry] = surjections.SURJECTIONS

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from diffeo.arcs import arc
 from diffeo.images.drawing import draw_images, grid_of, rows_of_classes
 from diffeo.images.grids import image_grid
 from diffeo.images.image_data import ImageData, Levels
-from diffeo.images.latent import arc, decode, dequantized, encode, levels_of
+from diffeo.images.latent import decode, dequantized, encode, levels_of
 from diffeo.images.matching import contexts_of
 from diffeo.images.model import ImageModel
 from diffeo.images.probes import nearest

@@ -1,0 +1,77 @@
+"""Sizes of models of points and lengths of fits that two cores of a laptop can bear."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from diffeo.bases import DiagonalNormal
+from diffeo.flow import Flow
+from diffeo.models import NSF
+from diffeo.nets import MLP
+from diffeo.points.encoder import PointEncoder
+from diffeo.points.model import PointCloudFlow
+
+__all__ = ["point_cloud_flow"]
+
+# of the posterior at the start: codes that are mostly noise teach the flow of points to ignore them
+_SCALE = 0.1
+
+
+def point_cloud_flow(
+    dim: int,
+    *,
+    latent: int = 64,
+    count: int = 1024,
+    drawn: int | None = 512,
+    layers: int = 4,
+    hidden: Sequence[int] = (128, 128),
+    bins: int = 16,
+    code: int = 128,
+    encoder: Sequence[int] = (64, 128, 256),
+    prior_layers: int = 6,
+    prior_hidden: Sequence[int] = (128, 128),
+    classes: Sequence[str] = (),
+    normalised: bool = False,
+    seed: int | None = None,
+) -> PointCloudFlow:
+    """A ``PointCloudFlow`` of splines, of these sizes.
+
+    Args:
+        dim: coordinates of a point.
+        latent: width of the code z of a shape.
+        count, drawn, classes, normalised: of the ``PointCloudFlow``.
+        layers, hidden, bins: of the flow of points, masked autoregressive splines.
+        code: width of what a network makes of z for these.
+        encoder: widths of the network of every point of the ``PointEncoder``.
+        prior_layers, prior_hidden: of the flow of codes, spline couplings.
+        seed: of the initial weights; None draws from torch's global generator.
+
+    Raises:
+        ShapeError, ValueError: sizes that do not fit.
+
+    Example:
+        >>> from diffeo.points import point_cloud_flow
+        >>> point_cloud_flow(3, latent=4, classes=["chair", "sofa"]).event_shape
+        (1024, 3)
+    """
+    # a seed must not disturb the caller's random state
+    with torch.random.fork_rng(devices=[], enabled=seed is not None):
+        if seed is not None:
+            torch.manual_seed(seed)
+        splines = NSF(
+            dim, context=code, layers=layers, hidden=hidden, bins=bins, autoregressive=True
+        )
+        points = Flow(splines.base, splines.transform, MLP(latent, code, (code,)), latent)
+        width = 2 * latent
+        return PointCloudFlow(
+            PointEncoder(dim, width, encoder, (256,)),
+            DiagonalNormal(latent, scale=_SCALE, context=width, hidden=(width,)),
+            points,
+            NSF(latent, context=len(classes), layers=prior_layers, hidden=prior_hidden),
+            count=count,
+            drawn=drawn,
+            classes=classes,
+            normalised=normalised,
+        )
