@@ -124,7 +124,7 @@ def test_flags_of_images_do_not_go_with_a_table(run, made, tmp_path):
     out = tmp_path / "m.safetensors"
     result = run("fit", made / "table.csv", "-o", out, "--flips")
     assert (result.code, result.err.count("\n")) == (2, 1)
-    assert "--flips is for images, and these are a table" in result.err
+    assert "--flips is for images, and here it is about tables" in result.err
 
 
 def test_images_of_mixed_sizes_are_named(run, tmp_path):

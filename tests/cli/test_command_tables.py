@@ -92,7 +92,7 @@ def test_pieces_change_nothing(run, fitted: Path, tmp_path: Path, monkeypatch) -
         assert run("score", model, table, "-o", tmp_path / f"s{name}.csv").code == 0
         assert run("impute", model, table, "-o", tmp_path / f"i{name}.csv").code == 0
         assert run("sample", model, "-n", 300, "-o", tmp_path / f"x{name}.csv").code == 0
-        monkeypatch.setattr("diffeo.cli.table_rows.CHUNK_ROWS", 70)
+        monkeypatch.setattr("diffeo.cli.tables.rows.CHUNK_ROWS", 70)
         monkeypatch.setattr("diffeo.tabular.table.CHUNK_ROWS", 70)
     scores = [read(tmp_path / f"s{name}.csv") for name in ("1", "2")]
     pd.testing.assert_frame_equal(*scores, rtol=1e-5)

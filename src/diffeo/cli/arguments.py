@@ -10,8 +10,10 @@ __all__ = [
     "Subparsers",
     "add_draws",
     "add_output",
+    "add_reading",
     "add_schema",
     "add_subcommand",
+    "add_unconditional",
     "count",
     "names",
     "seed",
@@ -36,7 +38,7 @@ def add_output(parser: argparse.ArgumentParser, text: str) -> None:
     parser.add_argument("-o", "--output", required=True, metavar="OUT", help=text)
 
 
-def add_schema(parser: argparse.ArgumentParser) -> None:
+def add_schema(parser: Any) -> None:
     """The argument --schema."""
     parser.add_argument(
         "--schema",
@@ -57,6 +59,27 @@ def add_draws(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--seed", type=seed, default=0, metavar="N", help="of the draws of a bound (0)"
+    )
+
+
+def add_reading(parser: argparse.ArgumentParser) -> None:
+    """The arguments of data that come in parts, with labels."""
+    group = parser.add_argument_group("parts and labels", "of data that are no table")
+    group.add_argument("--split", metavar="NAME", help="train, validation or test, if it has them")
+    group.add_argument(
+        "--labels",
+        metavar="KEY_OR_FILE",
+        help="labels: an array of the .npz file by its name (y), a .npy file, or a text file with "
+        "one label a line",
+    )
+
+
+def add_unconditional(parser: argparse.ArgumentParser) -> None:
+    """The argument --unconditional."""
+    parser.add_argument(
+        "--unconditional",
+        action="store_true",
+        help="pass over the labels; with them, the model is conditional on the class",
     )
 
 

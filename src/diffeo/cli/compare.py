@@ -9,7 +9,7 @@ from diffeo.cli.arguments import Subparsers, add_draws, add_subcommand
 
 if TYPE_CHECKING:
     from diffeo.cli.numbers import RunningMean
-    from diffeo.cli.scoring import Draws
+    from diffeo.cli.tables.scoring import Draws
     from diffeo.model import Model
 
 __all__ = ["add_to"]
@@ -31,9 +31,9 @@ def add_to(subparsers: Subparsers) -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     from diffeo import load
-    from diffeo.cli.measures import check_comparable
     from diffeo.cli.numbers import RunningMean
-    from diffeo.cli.scoring import Draws, table_log_likelihoods
+    from diffeo.cli.tables.measures import check_comparable
+    from diffeo.cli.tables.scoring import Draws, table_log_likelihoods
     from diffeo.tabular import open_table
 
     paths = [arguments.first, arguments.second]

@@ -55,7 +55,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
     from diffeo import load
     from diffeo.cli.output import check_output
-    from diffeo.cli.table_rows import parts, read_rows, table_flow
+    from diffeo.cli.tables.rows import parts, read_rows, table_flow
     from diffeo.tabular import open_table, surprise
     from diffeo.tabular.frame_writing import frame_writer
     from diffeo.tabular.writing import WRITABLE

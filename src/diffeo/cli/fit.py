@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 from diffeo.cli.arguments import (
     Subparsers,
     add_output,
-    add_schema,
+    add_reading,
     add_subcommand,
+    add_unconditional,
     count,
-    names,
     seed,
 )
-from diffeo.cli.fit_images import IMAGE_FLAGS, add_image_flags, fit_image_model, means_images
-from diffeo.cli.image_arguments import of_images
+from diffeo.cli.kinds import add_flags, check_name, kind_of_fit, refuse_others
 
 if TYPE_CHECKING:
     from diffeo.model import Model
@@ -46,20 +45,15 @@ def add_to(subparsers: Subparsers) -> None:
         "the data (auto)",
     )
     parser.add_argument(
-        "--columns", type=names, metavar="A,B,..", help="columns to model (all but the context)"
-    )
-    parser.add_argument(
-        "--context", type=names, metavar="D,E,..", help="columns that the density is conditional on"
-    )
-    add_schema(parser)
-    parser.add_argument(
         "--config",
         metavar="FILE",
         help="TOML or JSON with the tables 'model' (layers, hidden, bins, supports, ...), 'fit' "
         "(arguments of Model.fit) and 'schema' (types of columns); flags win over it",
     )
     _add_fit_flags(parser)
-    add_image_flags(parser)
+    add_reading(parser)
+    add_unconditional(parser)
+    add_flags("fit", parser)
     parser.add_argument("--quiet", action="store_true", help="no progress bar and no summary")
 
 
@@ -98,33 +92,15 @@ def _or_none(read: Any) -> Any:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from diffeo.cli.choosing import CONTINUOUS, TABLE, check_name
-    from diffeo.cli.fit_continuous import fit_average
-    from diffeo.cli.fit_numbers import fit_numbers
     from diffeo.cli.fit_options import read_options
-    from diffeo.cli.fit_table import fit_table
     from diffeo.cli.output import check_output
-    from diffeo.cli.source import Source
-    from diffeo.tabular import open_table
 
     name = check_name(arguments.model)
     check_output(arguments.output, [".safetensors"], [arguments.data])
     options = read_options(arguments)
-    if means_images(name, arguments):
-        return _save(fit_image_model(name, arguments, options), arguments)
-    of_images(arguments, IMAGE_FLAGS)
-    source = Source.of(open_table(arguments.data), arguments.columns, arguments.context)
-    choice = source.choose(name, options)
-    if not arguments.quiet and choice.reason:
-        print(f"model {choice.name}: {choice.reason}", flush=True)
-    model: Model
-    if choice.name == TABLE:
-        model = fit_table(source, choice.schema, options, arguments.quiet)
-    elif choice.name == CONTINUOUS:
-        model = fit_average(source, options, arguments.quiet)
-    else:
-        model = fit_numbers(source, choice.name, options, arguments.quiet)
-    return _save(model, arguments)
+    kind = kind_of_fit(name, arguments.data)
+    refuse_others(kind, "fit", arguments)
+    return _save(kind.fit(name, arguments, options), arguments)
 
 
 def _save(model: Model, arguments: argparse.Namespace) -> int:

@@ -51,7 +51,7 @@ def read_options(arguments: argparse.Namespace) -> Options:
         ValueError: a device that cannot be used here.
     """
     from diffeo.cli.config import checked_fit_options, read_config
-    from diffeo.cli.schema_text import kind_of, read_schema
+    from diffeo.cli.tables.schema_text import kind_of, read_schema
 
     model, fit, schema = read_config(arguments.config) if arguments.config else ({}, {}, {})
     flags = {name: getattr(arguments, name, None) for name in _FIT_FLAGS}

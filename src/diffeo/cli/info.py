@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from diffeo.cli.arguments import Subparsers, add_subcommand
 
-if TYPE_CHECKING:
-    from torch import nn
-
-    from diffeo.model import Model
-
 __all__ = ["add_to"]
-
-_STATISTICS = ("min", "mean", "max", "sd", "resolution")
 
 
 def add_to(subparsers: Subparsers) -> None:
@@ -27,95 +20,20 @@ def add_to(subparsers: Subparsers) -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     from diffeo import load
-    from diffeo.cli.columns_table import print_columns
+    from diffeo.cli.kinds import kind_of_model
     from diffeo.cli.summary import print_pairs, training_summary
-    from diffeo.tabular import TableFlow
 
     model = load(arguments.model)
-    print_pairs(_architecture(model))
-    if isinstance(model, TableFlow) and model.typed is not None:
-        print()
-        print_columns(model.schema)
+    kind = kind_of_model(model)
+    print_pairs(kind.architecture(model))
+    kind.print_columns(model)
     if not model.record:
         print("not fitted")
         return 0
     print()
     print_pairs([*training_summary(model), *_provenance(model.record)])
-    # a TableFlow's are of its coordinates, which nobody knows
-    statistics = model.record["data"].get("statistics")
-    if statistics and not isinstance(model, TableFlow):
-        print()
-        _print_statistics(statistics)
+    kind.print_statistics(model)
     return 0
-
-
-def _architecture(model: Model) -> list[tuple[str, str]]:
-    from diffeo.cli.info_images import image_architecture
-    from diffeo.cli.matching import model_columns
-    from diffeo.cli.measures import in_words
-    from diffeo.images import ImageModel
-    from diffeo.tabular import TableFlow
-
-    if isinstance(model, ImageModel):
-        return image_architecture(model)
-    features, context = model_columns(model)
-    parameters = sum(p.numel() for p in model.parameters())
-    mixed = isinstance(model, TableFlow)
-    return [
-        ("model", type(model).__name__ + _arguments(model.arguments())),
-        ("layers", "AnyOrderFlow" if mixed else _layers(model)),
-        ("columns", ", ".join(features)),
-        ("context", "any columns (sample --given)" if mixed else ", ".join(context) or "none"),
-        ("parameters", f"{parameters:,} of {str(model.like.dtype).removeprefix('torch.')}"),
-        ("log_prob", f"{model.exactness}, {in_words(model)}"),
-    ]
-
-
-def _arguments(arguments: dict[str, Any]) -> str:
-    """Constructor arguments without modules and types of columns, which are shown elsewhere."""
-    from torch import nn
-
-    from diffeo.tabular import TypedColumns
-
-    elsewhere = (nn.Module, TypedColumns)
-    shown = {
-        name: value
-        for name, value in arguments.items()
-        if not any(isinstance(v, elsewhere) for v in (value if _many(value) else [value]))
-    }
-    return f"({', '.join(f'{name}={value}' for name, value in shown.items())})"
-
-
-def _many(value: Any) -> bool:
-    return isinstance(value, list | tuple)
-
-
-def _layers(model: nn.Module) -> str:
-    """The parts from base to data by their class names, repeated runs counted."""
-    from diffeo.flow import Flow
-
-    if isinstance(model, Flow):
-        return " > ".join(_counted([type(model.base).__name__, *_chain(model.transform)]))
-    parts = getattr(model, "components", [])
-    return ", ".join(_counted([type(part).__name__ for part in parts]))
-
-
-def _chain(transform: nn.Module) -> list[str]:
-    from diffeo.transforms import Inverse, Sequential
-
-    if isinstance(transform, Sequential):
-        inner = [_chain(part) for part in transform]
-        return [" > ".join(names) if len(names) > 1 else names[0] for names in inner]
-    if isinstance(transform, Inverse):
-        return [f"Inverse({' > '.join(_chain(transform.transform))})"]
-    return [type(transform).__name__]
-
-
-def _counted(names: list[str]) -> list[str]:
-    from itertools import groupby
-
-    runs = [(name, len(list(run))) for name, run in groupby(names)]
-    return [name if count == 1 else f"{count} x ({name})" for name, count in runs]
 
 
 def _provenance(record: dict[str, Any]) -> list[tuple[str, str]]:
@@ -131,11 +49,3 @@ def _tuning(record: dict[str, Any] | None) -> list[tuple[str, str]]:
         return []
     gain = f"{record['gain']:+.4f} ± {record['gain_error']:.4f} nats over the defaults"
     return [("tuning", f"{record['trials']} trials, {gain} on {record['rows']:,} rows set aside")]
-
-
-def _print_statistics(statistics: dict[str, dict[str, float]]) -> None:
-    """One line a column; a resolution of 0 means that its values hardly repeat."""
-    width = max(len(name) for name in ("column", *statistics))
-    print(f"{'column':{width}}", *(f"{name:>12}" for name in _STATISTICS))
-    for name, values in statistics.items():
-        print(f"{name:{width}}", *(f"{values[key]:>12.5g}" for key in _STATISTICS))

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from diffeo.cli.image_summary import image_training
 from diffeo.cli.numbers import bits_per_dimension
 
 if TYPE_CHECKING:
     from diffeo.model import Model
 
-__all__ = ["print_pairs", "training_summary"]
+__all__ = ["print_pairs", "rows_and_losses", "training_summary"]
 
 _STOPPED = {
     "epochs": "all epochs done",
@@ -31,28 +30,26 @@ def print_pairs(pairs: Pairs) -> None:
 
 def training_summary(model: Model) -> list[tuple[str, str]]:
     """Rows, loss, epochs and time of a fitted model."""
+    from diffeo.cli.kinds import kind_of_model
+
     record = model.record
     if "members" in record:
         return _members_summary(model)
-    data, epochs = record["data"], record["history"]
+    epochs = record["history"]
     stopped = _STOPPED.get(record["stopped"], record["stopped"])
     return [
-        *_rows(model, data, epochs),
+        *kind_of_model(model).trained_on(model),
         ("epochs", f"{len(epochs)}, best {record['best_epoch']}; stopped: {stopped}"),
         ("seconds", f"{record['seconds']:.1f}"),
     ]
 
 
-def _rows(
-    model: Model, data: dict[str, Any], epochs: list[dict[str, Any]]
-) -> list[tuple[str, str]]:
-    from diffeo.images import ImageModel
-
-    if isinstance(model, ImageModel) and "images" in model.record:
-        return image_training(model)
+def rows_and_losses(model: Model) -> list[tuple[str, str]]:
+    """How many rows a fit had, and its losses."""
+    data = model.record["data"]
     return [
         ("rows", f"{data['rows']:,} trained on, {data['validation_rows']:,} held out"),
-        *_losses(model, epochs, model.record["best_epoch"]),
+        *_losses(model, model.record["history"], model.record["best_epoch"]),
     ]
 
 

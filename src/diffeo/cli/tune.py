@@ -68,9 +68,9 @@ def _run(arguments: argparse.Namespace) -> int:
     from pathlib import Path
 
     from diffeo.cli.output import check_output
-    from diffeo.cli.schema_text import read_schema
-    from diffeo.cli.source import Source
-    from diffeo.cli.table_rows import located
+    from diffeo.cli.tables.rows import located
+    from diffeo.cli.tables.schema_text import read_schema
+    from diffeo.cli.tables.source import Source
     from diffeo.errors import DataError, import_extra
     from diffeo.tabular import open_table, tune
 
@@ -123,7 +123,7 @@ def _short(value: Any) -> str:
 
 
 def _print(tuned: Tuned) -> None:
-    from diffeo.cli.columns_table import print_rows
+    from diffeo.cli.tables.columns import print_rows
 
     finished = [trial for trial in tuned.trials if trial.value is not None]
     best = sorted(finished, key=lambda trial: trial.value or 0.0)[:_SHOWN]

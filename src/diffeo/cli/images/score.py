@@ -20,8 +20,8 @@ def score_images(model: ImageModel, arguments: argparse.Namespace) -> None:
     """
     import numpy as np
 
-    from diffeo.cli.image_arguments import again
-    from diffeo.cli.image_summary import bits_in_words
+    from diffeo.cli.images.arguments import again
+    from diffeo.cli.images.summary import bits_in_words
     from diffeo.estimates import mean_and_error
     from diffeo.images.bits import bits_per_dim
     from diffeo.images.judging import log_probs

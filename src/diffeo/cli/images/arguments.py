@@ -12,48 +12,27 @@ from diffeo.cli.arguments import count
 if TYPE_CHECKING:
     from diffeo.images import ImageData, ImageModel
 
-__all__ = ["add_images", "again", "of_images", "read_images", "refuse"]
+__all__ = ["add_bits", "add_fit_flags", "again", "read_images"]
 
 
-def add_images(parser: argparse.ArgumentParser) -> Any:
-    """The arguments --split, --labels and --bits, in a group of their own, which is returned."""
-    group = parser.add_argument_group(
-        "images", "where DATA is a .npy or .npz array of images, a folder, or MNIST's format"
-    )
-    group.add_argument("--split", metavar="NAME", help="train, validation or test, if it has them")
-    group.add_argument(
-        "--labels",
-        metavar="KEY_OR_FILE",
-        help="labels of the images: an array of the .npz file by its name (y), a .npy file, or a "
-        "text file with one label a line",
-    )
+def add_bits(group: Any) -> None:
+    """The argument --bits."""
     group.add_argument(
         "--bits", type=count, metavar="N", help="the depth of the pixels, whose values are < 2^N"
     )
-    return group
 
 
-def refuse(arguments: argparse.Namespace, names: tuple[str, ...], why: str) -> None:
-    """Raise if one of these flags was given.
-
-    Raises:
-        DataError: the first that was.
-    """
-    from diffeo.errors import DataError
-
-    for name in names:
-        if getattr(arguments, name, None) not in (None, False):
-            flag = {"label": "class"}.get(name, name).replace("_", "-")
-            raise DataError(f"--{flag} is {why}")
-
-
-def of_images(arguments: argparse.Namespace, more: tuple[str, ...] = ()) -> None:
-    """Refuse the flags of images where the data are a table.
-
-    Raises:
-        DataError: one was given.
-    """
-    refuse(arguments, ("split", "labels", "bits", *more), "for images, and these are a table")
+def add_fit_flags(group: Any) -> None:
+    """The flags of a fit."""
+    group.add_argument(
+        "--reduce-to", type=count, metavar="N", help="keep only the first N bits of every pixel"
+    )
+    group.add_argument(
+        "--dequantization",
+        choices=("uniform", "variational"),
+        help="noise that makes pixels real numbers: uniform, or a learned one (uniform)",
+    )
+    group.add_argument("--flips", action="store_true", help="mirror every second image in training")
 
 
 def read_images(

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from diffeo.cli.matching import Matched, Rows, check_support, match
-from diffeo.cli.table_rows import ScoredTable
+from diffeo.cli.tables.matching import Matched, Rows, check_support, match
+from diffeo.cli.tables.rows import ScoredTable
 from diffeo.errors import DataError
 
 if TYPE_CHECKING:

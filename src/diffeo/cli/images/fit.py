@@ -6,59 +6,13 @@ import argparse
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from diffeo.cli.image_arguments import add_images, read_images, refuse
+from diffeo.cli.images.arguments import read_images
 
 if TYPE_CHECKING:
     from diffeo.cli.fit_options import Options
     from diffeo.images import ImageData, ImageModel
 
-__all__ = ["IMAGE_FLAGS", "add_image_flags", "fit_image_model", "means_images"]
-
-IMAGE_FLAGS = ("reduce_to", "unconditional", "dequantization", "flips")
-_TABLE_FLAGS = ("columns", "context", "schema")
-
-
-def add_image_flags(parser: argparse.ArgumentParser) -> None:
-    """The flags of a fit to images."""
-    from diffeo.cli.arguments import count
-
-    group = add_images(parser)
-    group.add_argument(
-        "--reduce-to", type=count, metavar="N", help="keep only the first N bits of every pixel"
-    )
-    group.add_argument(
-        "--unconditional",
-        action="store_true",
-        help="pass over the labels; with them, the model is conditional on the class",
-    )
-    group.add_argument(
-        "--dequantization",
-        choices=("uniform", "variational"),
-        help="noise that makes pixels real numbers: uniform, or a learned one (uniform)",
-    )
-    group.add_argument("--flips", action="store_true", help="mirror every second image in training")
-
-
-def means_images(name: str, arguments: argparse.Namespace) -> bool:
-    """Whether a model of images is to be fitted.
-
-    Raises:
-        DataError: a model of tables and data that are images.
-    """
-    from diffeo.cli.choosing import AUTO
-    from diffeo.errors import DataError
-    from diffeo.images.defaults import IMAGE_MODEL_NAMES
-    from diffeo.images.loading.detect import holds_images
-
-    if name in IMAGE_MODEL_NAMES:
-        return True
-    images = holds_images(arguments.data)
-    if images and name != AUTO:
-        raise DataError(
-            f"{arguments.data} holds images, and the model {name!r} is of tables; models of images "
-            f"are {', '.join(IMAGE_MODEL_NAMES)}"
-        )
-    return images
+__all__ = ["fit_image_model"]
 
 
 def fit_image_model(name: str, arguments: argparse.Namespace, options: Options) -> ImageModel:
@@ -68,11 +22,9 @@ def fit_image_model(name: str, arguments: argparse.Namespace, options: Options) 
         DataError: images that cannot be used, or options that the model does not take.
         ShapeError, ValueError: sizes that do not fit the images.
     """
-    from diffeo.cli.choosing import AUTO
     from diffeo.images import fit_images
     from diffeo.images.defaults import default_model
 
-    refuse(arguments, _TABLE_FLAGS, "for tables, and these are images")
     loading: dict[str, Any] = {
         "split": arguments.split,
         "bits": arguments.bits,
@@ -82,7 +34,7 @@ def fit_image_model(name: str, arguments: argparse.Namespace, options: Options) 
     data = read_images(arguments.data, **loading)
     if arguments.bits is None:
         _warn_of_dark(data)
-    name = default_model(data.image_shape) if name == AUTO else name
+    name = default_model(data.image_shape) if name == "auto" else name
     if not arguments.quiet:
         _say(name, data, arguments.unconditional)
     model = fit_images(

@@ -5,14 +5,14 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from diffeo.cli.columns_table import print_columns
 from diffeo.cli.config import checked_model_options
-from diffeo.cli.table_rows import located
+from diffeo.cli.tables.columns import print_columns
+from diffeo.cli.tables.rows import located
 from diffeo.errors import DataError, DataWarning
 
 if TYPE_CHECKING:
     from diffeo.cli.fit_options import Options
-    from diffeo.cli.source import Source
+    from diffeo.cli.tables.source import Source
     from diffeo.tabular import TableFlow
     from diffeo.tabular.columns import Schema
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from diffeo.cli.matching import model_columns
+from diffeo.cli.tables.matching import model_columns
 from diffeo.errors import DataError
 from diffeo.supports.discrete import discrete_columns
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from diffeo.cli.choosing import AUTO, CONDITIONAL, CONTINUOUS, TABLE, Choice, choose
-from diffeo.cli.plan_options import not_of_plan
-from diffeo.cli.table_rows import located
+from diffeo.cli.tables.choosing import AUTO, CONDITIONAL, CONTINUOUS, TABLE, Choice, choose
+from diffeo.cli.tables.plan_options import not_of_plan
+from diffeo.cli.tables.rows import located
 from diffeo.errors import ContextError, DataError
 
 if TYPE_CHECKING:

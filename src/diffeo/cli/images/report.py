@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from diffeo.cli.image_arguments import again, read_images
+from diffeo.cli.images.arguments import again, read_images
 
 if TYPE_CHECKING:
     from diffeo.images import ImageData, ImageModel

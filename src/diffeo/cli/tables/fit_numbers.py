@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from diffeo.cli.config import checked_model_options
-from diffeo.cli.matching import Matched, Rows, check_support
+from diffeo.cli.tables.matching import Matched, Rows, check_support
 
 if TYPE_CHECKING:
     from diffeo.cli.fit_options import Options
-    from diffeo.cli.source import Source
+    from diffeo.cli.tables.source import Source
     from diffeo.model import Model
 
 __all__ = ["fit_numbers"]

@@ -6,12 +6,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from diffeo.cli.config import check_keys
-from diffeo.cli.plan_options import BESIDES, FIT, MODEL, not_of_plan
+from diffeo.cli.tables.plan_options import BESIDES, FIT, MODEL, not_of_plan
 from diffeo.errors import DataError
 
 if TYPE_CHECKING:
     from diffeo.cli.fit_options import Options
-    from diffeo.cli.source import Source
+    from diffeo.cli.tables.source import Source
     from diffeo.flow import Flow
     from diffeo.tabular.plan import Plan
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from diffeo.cli.schema_text import read_given
+from diffeo.cli.tables.schema_text import read_given
 from diffeo.errors import DataError
 
 if TYPE_CHECKING:

@@ -5,42 +5,22 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from diffeo.cli.image_arguments import refuse
-
 if TYPE_CHECKING:
     from diffeo.images import ImageModel
 
-__all__ = ["add_draw_flags", "sample_images"]
-
-
-def add_draw_flags(parser: argparse.ArgumentParser) -> None:
-    """The arguments --temperature and --class."""
-    group = parser.add_argument_group("images", "for a model of images")
-    group.add_argument(
-        "--temperature",
-        type=float,
-        metavar="T",
-        help="scale of the noise; below 1, images are more typical and more alike (1)",
-    )
-    group.add_argument(
-        "--class",
-        dest="label",
-        metavar="K",
-        help="the class to draw, by name or number; without, one row of the picture is one class",
-    )
+__all__ = ["sample_images"]
 
 
 def sample_images(model: ImageModel, arguments: argparse.Namespace) -> int:
     """Draw images and write them; how many.
 
     Raises:
-        DataError: a class that the model does not have, or flags of tables.
+        DataError: a class that the model does not have.
         ValueError: a temperature that is none.
     """
     from diffeo.cli.output import check_output
     from diffeo.images.drawing import IMAGE_FILES, draw_images, write_images
 
-    refuse(arguments, ("context", "given"), "for tables, and this is a model of images")
     check_output(arguments.output, IMAGE_FILES, [arguments.model])
     data = draw_images(
         model,
@@ -59,7 +39,7 @@ def _class(model: ImageModel, text: str) -> int:
     Raises:
         DataError: it is none of the model's.
     """
-    from diffeo.cli.image_summary import classes_in_words
+    from diffeo.cli.images.summary import classes_in_words
     from diffeo.errors import DataError
 
     if not model.classes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,7 @@ if TYPE_CHECKING:
 
     from diffeo.tabular.columns import Schema
 
-__all__ = ["AUTO", "CONDITIONAL", "CONTINUOUS", "TABLE", "Choice", "check_name", "choose"]
+__all__ = ["AUTO", "CONDITIONAL", "CONTINUOUS", "TABLE", "Choice", "choose"]
 
 AUTO, TABLE, CONTINUOUS = "auto", "table", "continuous"
 # for a density given context, and where options are asked for that only single flows have
@@ -26,23 +25,6 @@ class Choice:
     name: str
     reason: str = ""
     schema: Schema | None = None
-
-
-def check_name(name: str) -> str:
-    """The name in lower case.
-
-    Raises:
-        UnknownModelError: naming the nearest names.
-    """
-    from diffeo.errors import UnknownModelError
-    from diffeo.images.defaults import IMAGE_MODEL_NAMES
-    from diffeo.models import MODEL_NAMES
-
-    known = [AUTO, TABLE, CONTINUOUS, *MODEL_NAMES, *IMAGE_MODEL_NAMES]
-    if name.lower() not in known:
-        near = difflib.get_close_matches(name.lower(), known) or known
-        raise UnknownModelError(f"no model is called {name!r}; did you mean {' or '.join(near)}?")
-    return name.lower()
 
 
 def choose(frame: pd.DataFrame, told: dict[str, Any]) -> Choice:

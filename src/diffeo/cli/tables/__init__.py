@@ -1,0 +1,1 @@
+"""Tables: what the subcommands do with them."""
