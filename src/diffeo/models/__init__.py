@@ -9,6 +9,7 @@ from diffeo.models.monotone import NAF, UNAF, BernsteinFlow, SOSFlow
 from diffeo.models.names import MODEL_NAMES, model_class
 from diffeo.models.nsf import NSF
 from diffeo.models.residual_classics import PlanarFlow, RadialFlow, SylvesterFlow
+from diffeo.models.sequences import ArgmaxAutoregressive
 
 __all__ = [
     "BNAF",
@@ -19,6 +20,7 @@ __all__ = [
     "NICE",
     "NSF",
     "UNAF",
+    "ArgmaxAutoregressive",
     "BernsteinFlow",
     "CircularNSF",
     "FlowPlusPlus",

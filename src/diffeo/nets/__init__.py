@@ -1,5 +1,6 @@
 """Conditioner networks."""
 
+from diffeo.nets.any_order import AnyOrderTransformer
 from diffeo.nets.convolutional import ConvNet, ResidualConvNet, ZeroConv
 from diffeo.nets.masked import MaskedMLP, MaskedResidualMLP
 from diffeo.nets.mlp import MLP, ResidualMLP
@@ -8,6 +9,7 @@ from diffeo.nets.transformer import CausalTransformer
 
 __all__ = [
     "MLP",
+    "AnyOrderTransformer",
     "CausalTransformer",
     "ConvNet",
     "MaskedMLP",

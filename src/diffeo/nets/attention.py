@@ -1,4 +1,4 @@
-"""Causal self-attention that can remember the keys and values of tokens it has seen."""
+"""Self-attention, mostly causal, that can remember the keys and values of tokens it has seen."""
 
 from __future__ import annotations
 
@@ -51,19 +51,25 @@ class KeyValueCache:
 
 
 class AttentionBlock(nn.Module):
-    """h + attention(norm(h)), then h + MLP(norm(h)); no token sees a later one.
+    """h + attention(norm(h)), then h + MLP(norm(h)); if causal, no token sees a later one.
 
     Args:
         dim: width of a token.
         heads: number of attention heads, a divisor of ``dim``.
         tokens: number of tokens, from which the memory of a row is estimated.
+        causal: whether later tokens are hidden; without, there is no cache.
+        dropout: share of what is added that is left out in training.
 
     Shapes: h (rows, n, dim) -> the same.
     """
 
-    def __init__(self, dim: int, heads: int, tokens: int) -> None:
+    def __init__(
+        self, dim: int, heads: int, tokens: int, *, causal: bool = True, dropout: float = 0.0
+    ) -> None:
         super().__init__()
         self.heads = heads
+        self.causal = causal
+        self.dropout = dropout
         self.row_width = 4 * dim * tokens
         self.before_attention = nn.LayerNorm(dim)
         self.projections = nn.Linear(dim, 3 * dim)
@@ -87,10 +93,12 @@ class AttentionBlock(nn.Module):
             layer: the number of this block in ``cache``.
             mask: (n, length + n), true where a token of ``h`` may look; None with a cache: all.
         """
-        h = h + self._attention(self.before_attention(h), cache, layer, mask)
+        h = h + self._thinned(self._attention(self.before_attention(h), cache, layer, mask))
         wide = F.gelu(self.up(self.before_mlp(h)))
-        down: Tensor = self.down(wide)
-        return h + down
+        return h + self._thinned(self.down(wide))
+
+    def _thinned(self, added: Tensor) -> Tensor:
+        return F.dropout(added, self.dropout, self.training) if self.dropout else added
 
     def _attention(
         self, h: Tensor, cache: KeyValueCache | None, layer: int, mask: Tensor | None
@@ -101,7 +109,7 @@ class AttentionBlock(nn.Module):
         if cache is not None:
             known = cache.extended(layer, known)
         seen = F.scaled_dot_product_attention(
-            query, known[0], known[1], attn_mask=mask, is_causal=cache is None
+            query, known[0], known[1], attn_mask=mask, is_causal=self.causal and cache is None
         )
         merged: Tensor = self.merge(seen.transpose(1, 2).flatten(2))
         return merged
