@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -12,7 +12,15 @@ from torch import Tensor
 
 from diffeo.errors import DataError
 
-__all__ = ["Given", "Labels", "OfClasses", "check_labels", "first_index"]
+__all__ = [
+    "Given",
+    "Labels",
+    "OfClasses",
+    "check_labels",
+    "class_names",
+    "first_index",
+    "of_classes",
+]
 
 Array: TypeAlias = npt.NDArray[Any]
 Labels: TypeAlias = npt.NDArray[np.int64]
@@ -91,3 +99,40 @@ def check_labels(
             + classes
         )
     return labels.astype(np.int64)
+
+
+def class_names(labels: Labels | None, names: tuple[str, ...] | None) -> tuple[str, ...]:
+    """The names of the classes, or their numbers; none without labels."""
+    if labels is None:
+        return ()
+    return names or tuple(str(k) for k in range(int(labels.max()) + 1))
+
+
+def of_classes(
+    classes: tuple[str, ...],
+    labels: Labels,
+    names: tuple[str, ...] | None,
+    called: Callable[[int], str],
+) -> Labels:
+    """Labels as a model counts its classes; those that both name are matched by their names.
+
+    Args:
+        classes: of the model.
+        labels: (n,), of the data.
+        names: of the data's classes; None where they are counted as the model does.
+        called: what the i-th of the data is called in messages.
+
+    Raises:
+        DataError: a class that the model does not have.
+    """
+    if names is None:
+        names = (*classes, *map(str, range(len(classes), int(labels.max()) + 1)))
+    absent = [k for k in sorted(set(labels.tolist())) if names[k] not in classes]
+    if absent:
+        i = int((labels == absent[0]).argmax())
+        raise DataError(
+            f"{called(i)} is of the class {names[absent[0]]}, but the classes of this model are "
+            f"{', '.join(classes)}"
+        )
+    places = {name: k for k, name in enumerate(classes)}
+    return np.array([places.get(name, -1) for name in names])[labels]

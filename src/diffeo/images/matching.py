@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from diffeo.errors import DataError
 from diffeo.images.image_data import ImageData
 from diffeo.images.model import ImageModel
-from diffeo.labels import Labels
+from diffeo.labels import class_names as names_of
+from diffeo.labels import of_classes
 
 __all__ = ["class_names", "contexts_of", "for_model", "in_words", "pixels_of"]
 
 
 def class_names(data: ImageData) -> tuple[str, ...]:
     """The names of the classes, or their numbers; none of images without labels."""
-    if data.labels is None:
-        return ()
-    return data.names or tuple(str(k) for k in range(int(data.labels.max()) + 1))
+    return names_of(data.labels, data.names)
 
 
 def for_model(model: ImageModel, data: ImageData) -> ImageData:
@@ -45,23 +43,10 @@ def for_model(model: ImageModel, data: ImageData) -> ImageData:
     data = data.quantized(model.bits)
     if data.labels is None or not model.classes:
         return data
-    return replace(data, labels=_labels(model, data, data.labels), names=model.classes)
-
-
-def _labels(model: ImageModel, data: ImageData, labels: Labels) -> Labels:
-    names = data.names
-    if names is None:
-        # numbers count the classes of the model
-        names = (*model.classes, *map(str, range(len(model.classes), int(labels.max()) + 1)))
-    absent = [k for k in sorted(set(labels.tolist())) if names[k] not in model.classes]
-    if absent:
-        i = int((labels == absent[0]).argmax())
-        raise DataError(
-            f"{data.source}: image {i} is of the class {names[absent[0]]}, but the classes of this "
-            f"model are {', '.join(model.classes)}"
-        )
-    places = {name: k for k, name in enumerate(model.classes)}
-    return np.array([places.get(name, -1) for name in names])[labels]
+    labels = of_classes(
+        model.classes, data.labels, data.names, lambda i: f"{data.source}: image {i}"
+    )
+    return replace(data, labels=labels, names=model.classes)
 
 
 def in_words(shape: tuple[int, ...]) -> str:

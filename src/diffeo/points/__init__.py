@@ -1,10 +1,42 @@
 """Clouds of points: flows of their shapes, files, pictures and measures."""
 
 from diffeo import storage
-from diffeo.points.defaults import point_cloud_flow
+from diffeo.points.defaults import point_cloud_flow, surface_flow
 from diffeo.points.encoder import PointEncoder
+from diffeo.points.files import load_clouds, save_clouds
+from diffeo.points.fitting import fit_clouds
+from diffeo.points.judging import cloud_scores
+from diffeo.points.metrics import (
+    SetComparison,
+    chamfer_distance,
+    compare_sets,
+    distance_matrix,
+    earth_movers_distance,
+    occupancy_divergence,
+    surface_distances,
+)
 from diffeo.points.model import PointCloudFlow
+from diffeo.points.point_data import PointData
+from diffeo.points.splitting import split_clouds
 
-__all__ = ["PointCloudFlow", "PointEncoder", "point_cloud_flow"]
+__all__ = [
+    "PointCloudFlow",
+    "PointData",
+    "PointEncoder",
+    "SetComparison",
+    "chamfer_distance",
+    "cloud_scores",
+    "compare_sets",
+    "distance_matrix",
+    "earth_movers_distance",
+    "fit_clouds",
+    "load_clouds",
+    "occupancy_divergence",
+    "point_cloud_flow",
+    "save_clouds",
+    "split_clouds",
+    "surface_distances",
+    "surface_flow",
+]
 
 storage.register(PointCloudFlow, PointEncoder)

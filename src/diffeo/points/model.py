@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from diffeo.arcs import arc
 from diffeo.arrays import ArrayLike, like_input, to_tensor
 from diffeo.checks import check_count, check_event
-from diffeo.density import Density, Seed, as_generator
+from diffeo.density import Density, SampleShape, Seed, as_generator
 from diffeo.draw import Draw
 from diffeo.flow import Flow
 from diffeo.inference.vae import ElboTerms, LatentModel
@@ -79,6 +79,8 @@ class PointCloudFlow(OfClasses, LatentModel):
         >>> model.draw(2, points=500, seed=0).shape
         torch.Size([2, 500, 3])
     """
+
+    prior: Flow
 
     def __init__(
         self,
@@ -221,22 +223,23 @@ class PointCloudFlow(OfClasses, LatentModel):
         return self._decode(z, self.count if points is None else points, generator)
 
     @torch.no_grad()
-    def encode(self, clouds: Clouds, *, seed: Seed = None) -> Any:
-        """A draw of z ~ q(z | X) for every cloud.
+    def encode(self, x: Clouds, n: SampleShape = (), *, seed: Seed = None) -> Any:
+        """Draws of z ~ q(z | X) for every cloud.
 
         Args:
-            clouds: (n, points, dim), or a list of n clouds (points, dim) of any sizes.
+            x: clouds (k, points, dim), or a list of k clouds (points, dim) of any sizes.
+            n: number of draws a cloud, or a shape; () gives one.
             seed: of the draws.
 
         Returns:
-            (n, latent), a tensor or a numpy array as ``clouds`` are.
+            (n, k, latent), a tensor or a numpy array as ``x`` are.
 
         Raises:
             ShapeError: clouds of other dimension.
             DataError: a cloud without points, or points that are not finite.
         """
-        found = self._encode(tensors_of(clouds, self.dim, self.like), seed)
-        return as_given(list(found), clouds, stacked=True)
+        found = self._encode(tensors_of(x, self.dim, self.like), seed, n)
+        return as_given([found], x)[0]
 
     @torch.no_grad()
     def decode(self, z: ArrayLike, points: int | None = None, *, seed: Seed = None) -> Any:
@@ -281,7 +284,9 @@ class PointCloudFlow(OfClasses, LatentModel):
             self._decode(code, len(cloud) if points is None else points, generator)
             for code, cloud in zip(z, given, strict=True)
         ]
-        return as_given(found, clouds, stacked=not isinstance(clouds, list | tuple))
+        if isinstance(clouds, list | tuple):
+            return as_given(found, clouds)
+        return as_given([torch.stack(found)], clouds)[0]
 
     @torch.no_grad()
     def interpolate(
@@ -373,20 +378,17 @@ class PointCloudFlow(OfClasses, LatentModel):
             bound = model.log_prob(stack, labels, num_samples=num_samples, seed=generator)
             return -bound / stack.shape[1]
 
-        return as_given(for_each_size(score, given), clouds, stacked=True)
+        return as_given([torch.stack(for_each_size(score, given))], clouds)[0]
 
     def _checked_code(self, z: ArrayLike) -> Tensor:
         code = to_tensor(z, self.like, "z")
         check_event(self.flow, code, self.flow.event_shape)
         return code
 
-    def _encode(self, clouds: list[Tensor], seed: Seed) -> Tensor:
-        generator = as_generator(seed, self.like.device)
-
-        def code(stack: Tensor, _: Tensor) -> Tensor:
-            return self.flow._rsample(Draw((), self._code(stack), generator))
-
-        return torch.stack(for_each_size(code, clouds))
+    def _encode(self, clouds: list[Tensor], seed: Seed, n: SampleShape = ()) -> Tensor:
+        codes = torch.stack(for_each_size(lambda stack, _: self._code(stack), clouds))
+        z: Tensor = self.flow.sample(n, codes, seed=seed)
+        return z
 
     def _decode(self, z: Tensor, points: int, generator: torch.Generator | None) -> Tensor:
         """Clouds (*batch, points, dim) of the shapes z (*batch, latent)."""

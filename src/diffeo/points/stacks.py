@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from diffeo.arrays import ArrayLike, is_tensor_like, to_tensor
+from diffeo.arrays import ArrayLike, Floats, like_input, to_tensor
 from diffeo.errors import DataError, ShapeError
 
-__all__ = ["Clouds", "as_given", "for_each_size", "tensors_of"]
+__all__ = ["Clouds", "arrays_of", "as_given", "for_each_size", "tensors_of"]
 
 # an array of clouds (n, points, dim), or a list of clouds (points, dim)
 Clouds = ArrayLike
@@ -28,33 +28,48 @@ def tensors_of(clouds: Clouds, dim: int, like: Tensor) -> list[Tensor]:
     """
     each = [to_tensor(cloud, like, f"cloud {i}", cast=True) for i, cloud in enumerate(clouds)]
     for i, cloud in enumerate(each):
-        if cloud.ndim != 2 or cloud.shape[1] != dim:
-            raise ShapeError(
-                f"expected clouds of shape (points, {dim}), one after another in a list or in an "
-                f"array (n, points, {dim}), but cloud {i} has the shape {tuple(cloud.shape)}"
-            )
-        if not len(cloud):
-            raise DataError(f"cloud {i} has no points")
-        bad = ~cloud.isfinite().all(1)
-        if bool(bad.any()):
-            at = int(bad.to(torch.uint8).argmax())
-            raise DataError(f"cloud {i}, point {at} is {cloud[at].tolist()}, which is not finite")
+        _check(cloud, dim, i)
     return each
 
 
+def arrays_of(clouds: Clouds) -> list[Floats]:
+    """Clouds, each (points, dim) with the dimension of the first, as arrays of float64.
+
+    Raises:
+        As ``tensors_of``.
+    """
+    like = torch.zeros((), dtype=torch.float64)
+    first = to_tensor(clouds[0], like, "cloud 0", cast=True) if len(clouds) else like
+    dim = first.shape[-1] if first.ndim == 2 else 3
+    return [cloud.numpy() for cloud in tensors_of(clouds, dim, like)]
+
+
+def _check(cloud: Tensor, dim: int, i: int) -> None:
+    if cloud.ndim != 2 or cloud.shape[1] != dim:
+        raise ShapeError(
+            f"expected clouds of shape (points, {dim}), one after another in a list or in an "
+            f"array (n, points, {dim}), but cloud {i} has the shape {tuple(cloud.shape)}"
+        )
+    if not len(cloud):
+        raise DataError(f"cloud {i} has no points")
+    bad = ~cloud.isfinite().all(1)
+    if bool(bad.any()):
+        at = int(bad.to(torch.uint8).argmax())
+        raise DataError(f"cloud {i}, point {at} is {cloud[at].tolist()}, which is not finite")
+
+
 def for_each_size(
-    function: Callable[[Tensor, Tensor], Any], clouds: Sequence[Tensor], points: int = 0
-) -> list[Any]:
+    function: Callable[[Tensor, Tensor], Tensor], clouds: Sequence[Tensor]
+) -> list[Tensor]:
     """What ``function`` gives for each cloud, called on stacks of clouds of equal size.
 
     Args:
         function: from a stack (k, points, dim), and the places (k,) of its clouds, to a result
             whose first axis is that of the clouds.
         clouds: each (points, dim).
-        points: how many points a result has, if more than a cloud.
     """
-    found: list[Any] = [None] * len(clouds)
-    for places in _stacks([len(cloud) for cloud in clouds], points):
+    found: list[Tensor] = [cloud.new_empty(0) for cloud in clouds]
+    for places in _stacks([len(cloud) for cloud in clouds]):
         at = torch.tensor(places)
         results = function(torch.stack([clouds[i] for i in places]), at)
         for i, result in zip(places, results, strict=True):
@@ -62,19 +77,16 @@ def for_each_size(
     return found
 
 
-def _stacks(sizes: Sequence[int], points: int) -> Iterator[list[int]]:
+def _stacks(sizes: Sequence[int]) -> Iterator[list[int]]:
     """Places of clouds of one size, few enough to be worked on together."""
     for size in sorted(set(sizes)):
         places = [i for i, other in enumerate(sizes) if other == size]
-        most = max(1, _POINTS // max(size, points))
+        most = max(1, _POINTS // size)
         for start in range(0, len(places), most):
             yield places[start : start + most]
 
 
-def as_given(found: list[Tensor], clouds: Clouds, *, stacked: bool) -> Any:
-    """Results of clouds, as tensors for tensors and arrays for arrays; one if ``stacked``."""
-    tensors = is_tensor_like(*([clouds] if isinstance(clouds, Tensor) else clouds))
-    each = found if tensors else [result.cpu().numpy() for result in found]
-    if not stacked:
-        return each
-    return torch.stack(found) if tensors else torch.stack(found).cpu().numpy()
+def as_given(found: list[Tensor], clouds: Clouds) -> list[Any]:
+    """Results, as tensors where the clouds were tensors and as arrays for anything else."""
+    given = clouds if isinstance(clouds, list | tuple) else [clouds]
+    return [like_input(result, *given) for result in found]
