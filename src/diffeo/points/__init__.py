@@ -16,6 +16,7 @@ from diffeo.points.metrics import (
     surface_distances,
 )
 from diffeo.points.model import PointCloudFlow
+from diffeo.points.pictures import picture_clouds, view_clouds
 from diffeo.points.point_data import PointData
 from diffeo.points.splitting import split_clouds
 
@@ -32,11 +33,13 @@ __all__ = [
     "fit_clouds",
     "load_clouds",
     "occupancy_divergence",
+    "picture_clouds",
     "point_cloud_flow",
     "save_clouds",
     "split_clouds",
     "surface_distances",
     "surface_flow",
+    "view_clouds",
 ]
 
 storage.register(PointCloudFlow, PointEncoder)

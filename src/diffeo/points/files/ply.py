@@ -27,19 +27,19 @@ def read_ply(path: Path, points: int, seed: int) -> Array:
     """
     trimesh = import_extra("trimesh", "points")
     promised = _promised(path)
+    if not promised:
+        raise DataError(f"{path}: cloud 0 has no points")
     try:
         # vertices as they stand: merging equal ones would change the cloud
         found: Any = trimesh.load(path, file_type="ply", process=False)
         vertices = np.asarray(found.vertices)
     except Exception as error:
         # trimesh fails on damaged files in any way
-        raise DataError(f"{path} is damaged, or no PLY file: {error}") from error
+        raise DataError(f"{path} is damaged or cut short, or has no x, y and z: {error}") from error
     if len(vertices) != promised:
         raise DataError(
             f"{path} is cut short: its header promises {promised} vertices, {len(vertices)} follow"
         )
-    if not promised:
-        raise DataError(f"{path}: cloud 0 has no points")
     faces = getattr(found, "faces", None)
     if faces is None or not len(faces):
         return vertices

@@ -13,8 +13,12 @@ from diffeo.report.page.html import Section, text
 __all__ = ["document"]
 
 
-def document(title: str, sections: Sequence[Section], warnings: Sequence[str] = ()) -> str:
+def document(
+    title: str, sections: Sequence[Section], warnings: Sequence[str] = (), *, quiet: bool = False
+) -> str:
     """The page of these sections, warnings first: these, and then those of the sections.
+
+    A ``quiet`` page, which judges nothing, does not say that there are none.
 
     Raises:
         MissingExtraError: plotly is not installed.
@@ -24,8 +28,8 @@ def document(title: str, sections: Sequence[Section], warnings: Sequence[str] = 
     body = "".join(
         [
             f"<h1>{text(title)}</h1>",
-            _warnings(said),
-            _contents(sections),
+            "" if quiet and not said else _warnings(said),
+            _contents(sections) if len(sections) > 1 else "",
             "<noscript><p>The plots need JavaScript; words and tables do not.</p></noscript>",
             "<main>",
             *(_section(section) for section in sections),
