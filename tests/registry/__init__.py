@@ -10,6 +10,7 @@ from registry import (
     circular,
     elementary,
     images,
+    latent_sequences,
     linear,
     models,
     monotone,
@@ -40,6 +41,7 @@ TRANSFORMS: list[Entry] = [
     *images.TRANSFORMS,
     *multivariate.TRANSFORMS,
     *transformers.TRANSFORMS,
+    *latent_sequences.TRANSFORMS,
 ]
 DENSITIES: list[Entry] = [
     *models.DENSITIES,
@@ -53,6 +55,7 @@ DENSITIES: list[Entry] = [
     *tables.DENSITIES,
     *images.DENSITIES,
     *points.DENSITIES,
+    *latent_sequences.DENSITIES,
     *transformers.DENSITIES,
 ]
 SURJECTIONS: list[Entry] = surjections.SURJECTIONS

@@ -23,8 +23,9 @@ LOG_2PI = math.log(2 * math.pi)
 
 def event(shape: int | tuple[int, ...], part: str) -> tuple[int, ...]:
     """An event shape from a number of features or a shape."""
-    if isinstance(shape, tuple):
-        return shape
+    # a file knows lists only
+    if isinstance(shape, tuple | list):
+        return tuple(shape)
     check_features(part, shape)
     return (shape,)
 

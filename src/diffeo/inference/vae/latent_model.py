@@ -220,6 +220,7 @@ class LatentModel(Model):
         X: ArrayLike,
         *,
         kl_warmup: int = 0,
+        kl_free: int = 0,
         objective: Objective | None = None,
         **options: Any,
     ) -> Self:
@@ -229,18 +230,20 @@ class LatentModel(Model):
             X: (rows, *event_shape), in the likelihood's support.
             kl_warmup: training steps (of ``batch_size`` rows) over which the weight of
                 log q(z | x) - log p(z) rises from 0 to 1; validation always has it at 1.
+            kl_free: training steps before those, at which that weight is 0.
             objective: in place of ``negative_elbo``.
             **options: of ``Model.fit``.
 
         Raises:
-            ValueError: a ``kl_warmup`` below 0, or together with an objective.
+            ValueError: steps below 0, or together with an objective.
         """
-        if kl_warmup < 0 or (kl_warmup and objective is not None):
-            raise ValueError(
-                f"fit: kl_warmup must be a number of steps >= 0, and belongs to the objective "
-                f"negative_elbo alone; got {kl_warmup!r}"
-            )
-        chosen = objective or partial(negative_elbo, warmup=kl_warmup)
+        for name, steps in (("kl_warmup", kl_warmup), ("kl_free", kl_free)):
+            if steps < 0 or (steps and objective is not None):
+                raise ValueError(
+                    f"fit: {name} must be a number of steps >= 0, and belongs to the objective "
+                    f"negative_elbo alone; got {steps!r}"
+                )
+        chosen = objective or partial(negative_elbo, warmup=kl_warmup, free=kl_free)
         return super().fit(X, objective=chosen, **options)
 
     def initialize(

@@ -39,20 +39,23 @@ def negative_elbo(
     weight: Tensor | None = None,
     *,
     warmup: int = 0,
+    free: int = 0,
 ) -> Tensor:
     """Mean of -w (log p(x | z) - beta (log q(z | x) - log p(z))) for one draw z ~ q(z | x) a row.
 
-    beta rises linearly from 0 to 1 over the first ``warmup`` training steps of the model, so that
-    the decoder learns to use z before the prior pulls the posterior onto it. In evaluation mode it
-    is 1: validation always sees the ELBO. The steps are counted in ``model.updates``, a buffer,
-    so that checkpoints and returns to earlier weights keep the count right.
+    beta is 0 for the first ``free`` training steps of the model and rises linearly to 1 over the
+    next ``warmup``, so that the decoder learns to use z before the prior pulls the posterior onto
+    it. In evaluation mode it is 1: validation always sees the ELBO. The steps are counted in
+    ``model.updates``, a buffer, so that checkpoints and returns to earlier weights keep the count
+    right.
 
     Args:
         model: of latents.
         x: (rows, *event_shape).
         context: (rows, context) of the prior.
         weight: (rows,), with mean 1 over the data; None for equal weights.
-        warmup: training steps until beta is 1; 0 for none.
+        warmup: training steps in which beta rises to 1.
+        free: training steps before, at which beta is 0.
 
     Returns:
         A scalar.
@@ -64,8 +67,8 @@ def negative_elbo(
     terms = model.training_terms(x, context) if model.training else model.elbo_terms(x, context)
     beta = model.updates.new_ones((), dtype=x.dtype)
     if model.training:
-        if warmup:
-            beta = (model.updates / warmup).clamp(max=1).to(x.dtype)
+        if warmup or free:
+            beta = ((model.updates - free) / max(warmup, 1)).clamp(0, 1).to(x.dtype)
         model.updates += 1
     loss = beta * terms.divergence - terms.likelihood
     return (loss if weight is None else weight * loss).mean()
