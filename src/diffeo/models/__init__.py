@@ -9,7 +9,7 @@ from diffeo.models.monotone import NAF, UNAF, BernsteinFlow, SOSFlow
 from diffeo.models.names import MODEL_NAMES, model_class
 from diffeo.models.nsf import NSF
 from diffeo.models.residual_classics import PlanarFlow, RadialFlow, SylvesterFlow
-from diffeo.models.sequences import ArgmaxAutoregressive
+from diffeo.models.sequences import ArgmaxAutoregressive, ArgmaxCoupling
 
 __all__ = [
     "BNAF",
@@ -21,6 +21,7 @@ __all__ = [
     "NSF",
     "UNAF",
     "ArgmaxAutoregressive",
+    "ArgmaxCoupling",
     "BernsteinFlow",
     "CircularNSF",
     "FlowPlusPlus",

@@ -5,7 +5,7 @@ from diffeo.nets.convolutional import ConvNet, ResidualConvNet, ZeroConv
 from diffeo.nets.masked import MaskedMLP, MaskedResidualMLP
 from diffeo.nets.mlp import MLP, ResidualMLP
 from diffeo.nets.standardize import StandardizeContext
-from diffeo.nets.transformer import CausalTransformer
+from diffeo.nets.transformer import CausalTransformer, Transformer
 
 __all__ = [
     "MLP",
@@ -17,5 +17,6 @@ __all__ = [
     "ResidualConvNet",
     "ResidualMLP",
     "StandardizeContext",
+    "Transformer",
     "ZeroConv",
 ]

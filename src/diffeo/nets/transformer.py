@@ -1,4 +1,4 @@
-"""A causal transformer: what it says of a token depends on no later one."""
+"""Transformers over tokens; what a causal one says of a token depends on no later one."""
 
 from __future__ import annotations
 
@@ -11,10 +11,55 @@ from diffeo.nets.attention import AttentionBlock, KeyValueCache
 from diffeo.nets.layers import OutputLinear
 from diffeo.nets.mlp import _InputLayer
 
-__all__ = ["CausalTransformer"]
+__all__ = ["CausalTransformer", "Transformer"]
 
 
-class CausalTransformer(nn.Module):
+class _OfTokens(nn.Module):
+    """What the transformers share: all but which tokens see which."""
+
+    def __init__(
+        self,
+        tokens: int,
+        inputs: int,
+        outputs: int,
+        dim: int,
+        layers: int,
+        heads: int,
+        context: int,
+        *,
+        causal: bool,
+    ) -> None:
+        super().__init__()
+        for name, size in (("dim", dim), ("layers", layers), ("heads", heads)):
+            check_count(name, size)
+        if dim % heads:
+            raise ShapeError(f"heads must divide dim, got {heads} heads and a dim of {dim}")
+        self.tokens = tokens
+        self.context = context
+        self.input = _InputLayer(inputs, dim, context)
+        # a standard deviation at which tokens rather than positions dominate at first
+        self.positions = nn.Parameter(0.02 * torch.randn(tokens, dim))
+        self.blocks = nn.ModuleList(
+            AttentionBlock(dim, heads, tokens, causal=causal) for _ in range(layers)
+        )
+        self.norm = nn.LayerNorm(dim)
+        self.output = OutputLinear(dim, outputs)
+
+    def _run(
+        self, x: Tensor, context: Tensor | None, cache: KeyValueCache | None, mask: Tensor | None
+    ) -> Tensor:
+        check_context(self, context, self.context)
+        start, count = 0 if cache is None else cache.length, x.shape[1]
+        seen = context[:, None] if self.context and context is not None else None
+        h = self.input(x, seen) + self.positions[start : start + count]
+        for number, block in enumerate(self.blocks):
+            h = block(h, cache, number, mask)
+        # as rows of one axis, which the output layer lays out with features first
+        out: Tensor = self.output(self.norm(h).flatten(0, 1))
+        return out.unflatten(0, (len(x), count))
+
+
+class CausalTransformer(_OfTokens):
     """Pre-norm transformer whose output t depends on the tokens up to t and the context.
 
     A learned position and the context are added to every token. The output layer starts at zero.
@@ -56,19 +101,7 @@ class CausalTransformer(nn.Module):
         heads: int = 4,
         context: int = 0,
     ) -> None:
-        super().__init__()
-        for name, size in (("dim", dim), ("layers", layers), ("heads", heads)):
-            check_count(name, size)
-        if dim % heads:
-            raise ShapeError(f"heads must divide dim, got {heads} heads and a dim of {dim}")
-        self.tokens = tokens
-        self.context = context
-        self.input = _InputLayer(inputs, dim, context)
-        # a standard deviation at which tokens rather than positions dominate at first
-        self.positions = nn.Parameter(0.02 * torch.randn(tokens, dim))
-        self.blocks = nn.ModuleList(AttentionBlock(dim, heads, tokens) for _ in range(layers))
-        self.norm = nn.LayerNorm(dim)
-        self.output = OutputLinear(dim, outputs)
+        super().__init__(tokens, inputs, outputs, dim, layers, heads, context, causal=True)
 
     def forward(
         self, x: Tensor, context: Tensor | None = None, cache: KeyValueCache | None = None
@@ -81,15 +114,53 @@ class CausalTransformer(nn.Module):
             cache: of the tokens before; whoever calls moves its ``length`` on by as many as are
                 final.
         """
-        check_context(self, context, self.context)
         start, count = 0 if cache is None else cache.length, x.shape[1]
         mask = None
         if cache is not None and count > 1:
             mask = x.new_ones(count, start + count, dtype=torch.bool).tril(start)
-        seen = context[:, None] if self.context and context is not None else None
-        h = self.input(x, seen) + self.positions[start : start + count]
-        for number, block in enumerate(self.blocks):
-            h = block(h, cache, number, mask)
-        # as rows of one axis, which the output layer lays out with features first
-        out: Tensor = self.output(self.norm(h).flatten(0, 1))
-        return out.unflatten(0, (len(x), count))
+        return self._run(x, context, cache, mask)
+
+
+class Transformer(_OfTokens):
+    """Pre-norm transformer whose outputs depend on all tokens and the context.
+
+    A learned position and the context are added to every token. The output layer starts at zero.
+
+    Args:
+        As ``CausalTransformer``.
+
+    Shapes: x (rows, T, inputs), context (rows, context) or (1, context) -> (rows, T, outputs).
+
+    Raises:
+        As ``CausalTransformer``.
+
+    Reference: "Attention Is All You Need", Vaswani et al., 2017, arXiv:1706.03762.
+
+    Example:
+        >>> import torch, diffeo
+        >>> net = diffeo.nets.Transformer(5, 2, 4, dim=8, layers=1, heads=2)
+        >>> net(torch.zeros(3, 5, 2)).shape
+        torch.Size([3, 5, 4])
+    """
+
+    def __init__(
+        self,
+        tokens: int,
+        inputs: int,
+        outputs: int,
+        *,
+        dim: int = 256,
+        layers: int = 4,
+        heads: int = 4,
+        context: int = 0,
+    ) -> None:
+        super().__init__(tokens, inputs, outputs, dim, layers, heads, context, causal=False)
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        """The outputs of all tokens.
+
+        Args:
+            x: (rows, T, inputs).
+            context: (rows, context) or (1, context).
+        """
+        return self._run(x, context, None, None)

@@ -2,6 +2,7 @@
 
 from diffeo.surjections.argmax import Argmax
 from diffeo.surjections.augment import Augment
+from diffeo.surjections.binary_argmax import BinaryArgmax
 from diffeo.surjections.dequantize import UniformDequantization, VariationalDequantization
 from diffeo.surjections.pixels import (
     UniformPixelDequantization,
@@ -13,6 +14,7 @@ from diffeo.surjections.surjection import Surjection
 __all__ = [
     "Argmax",
     "Augment",
+    "BinaryArgmax",
     "Slice",
     "Surjection",
     "UniformDequantization",

@@ -3,7 +3,8 @@
 from diffeo import storage
 from diffeo.models.sequences.alphabet import OfSymbols
 from diffeo.models.sequences.argmax_autoregressive import ArgmaxAutoregressive
+from diffeo.models.sequences.argmax_coupling import ArgmaxCoupling
 
-__all__ = ["ArgmaxAutoregressive", "OfSymbols"]
+__all__ = ["ArgmaxAutoregressive", "ArgmaxCoupling", "OfSymbols"]
 
-storage.register(ArgmaxAutoregressive)
+storage.register(ArgmaxAutoregressive, ArgmaxCoupling)
