@@ -2,7 +2,28 @@
 
 from diffeo import storage
 from diffeo.sequences.latent import LatentSequenceFlow, RecurrentTransform
+from diffeo.sequences.symbols import (
+    SymbolData,
+    VoiceData,
+    bits_per_symbol,
+    fit_symbols,
+    fit_voices,
+    load_voices,
+)
+from diffeo.sequences.text import fit_text, generate, infill, load_text
 
-__all__ = ["LatentSequenceFlow"]
+__all__ = [
+    "LatentSequenceFlow",
+    "SymbolData",
+    "VoiceData",
+    "bits_per_symbol",
+    "fit_symbols",
+    "fit_text",
+    "fit_voices",
+    "generate",
+    "infill",
+    "load_text",
+    "load_voices",
+]
 
 storage.register(LatentSequenceFlow, RecurrentTransform)

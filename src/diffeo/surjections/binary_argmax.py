@@ -115,7 +115,9 @@ class BinaryArgmax(Surjection):
         if context is not None and self.context:
             seen = context.expand(*batch, self.context).reshape(-1, self.context)
         predicted = self.proposal(one_hot(x, self.symbols).reshape(-1, length, self.symbols), seen)
-        place, log_scale = predicted.to(x.dtype).reshape(*batch, length, 2 * self.digits).chunk(2, dim=-1)
+        place, log_scale = (
+            predicted.to(x.dtype).reshape(*batch, length, 2 * self.digits).chunk(2, dim=-1)
+        )
         log_scale = 4 * torch.tanh(log_scale / 4)
         uniform = torch.rand(place.shape, generator=generator, dtype=x.dtype, device=x.device)
         noise = torch.logit(uniform, eps=torch.finfo(x.dtype).eps)

@@ -1,0 +1,154 @@
+"""Pieces of several voices, one pitch a voice and step."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from diffeo.errors import DataError
+from diffeo.models.sequences.alphabet import Codes
+from diffeo.reading.array_files import Archive, Array
+from diffeo.reading.splits import choose, split_called
+
+__all__ = ["REST", "VoiceData", "load_voices", "pitch_alphabet"]
+
+REST = "rest"
+# pitches of MIDI
+_HIGHEST = 127
+
+
+@dataclass(frozen=True, eq=False)
+class VoiceData:
+    """Pieces of V voices: at each step the MIDI pitch of every voice, or -1 where it rests.
+
+    Args:
+        pieces: one array (steps, V) a piece, of whole numbers from -1 to 127.
+        source: where they come from, for messages.
+
+    Raises:
+        DataError: no pieces, pieces of other shapes, or numbers that are no pitch; the place is
+            named.
+
+    Example:
+        >>> import numpy as np
+        >>> from diffeo.sequences.symbols import VoiceData
+        >>> data = VoiceData([np.array([[67, 64, 60, 48], [67, 64, 60, -1]])])
+        >>> len(data), data.voices
+        (1, 4)
+    """
+
+    pieces: Sequence[Codes] = field(repr=False)
+    source: str = "the pieces"
+
+    def __post_init__(self) -> None:
+        if not len(self.pieces):
+            raise DataError(f"{self.source}: there are no pieces")
+        found = [_checked(piece, i, self.source) for i, piece in enumerate(self.pieces)]
+        for i, piece in enumerate(found):
+            if piece.shape[1] != found[0].shape[1]:
+                raise DataError(
+                    f"{self.source}: piece {i} has {piece.shape[1]} voices, but piece 0 has "
+                    f"{found[0].shape[1]}"
+                )
+        object.__setattr__(self, "pieces", tuple(found))
+
+    def __len__(self) -> int:
+        return len(self.pieces)
+
+    @property
+    def voices(self) -> int:
+        """The number of voices V."""
+        return int(self.pieces[0].shape[1])
+
+    def subset(self, indices: Any) -> VoiceData:
+        """The pieces at ``indices``: whole numbers, a mask, or a slice.
+
+        Raises:
+            IndexError: a piece that is not there.
+        """
+        chosen = np.arange(len(self))[indices]
+        return replace(self, pieces=[self.pieces[i] for i in chosen])
+
+    def ranges(self) -> Codes:
+        """(V, 2): the lowest and the highest pitch of each voice; 0 and -1 where it only rests."""
+        every = np.concatenate(list(self.pieces))
+        found = []
+        for voice in every.T:
+            sounding = voice[voice >= 0]
+            found.append([sounding.min(), sounding.max()] if len(sounding) else [0, -1])
+        return np.array(found)
+
+
+def _checked(piece: Any, i: int, source: str) -> Codes:
+    array = np.asarray(piece)
+    if array.ndim != 2 or 0 in array.shape or array.dtype.kind not in "iuf":
+        raise DataError(
+            f"{source}: piece {i} must be whole numbers of shape (steps, voices), got "
+            f"{array.dtype} of shape {array.shape}"
+        )
+    bad = ~((array % 1 == 0) & (array >= -1) & (array <= _HIGHEST))
+    if bad.any():
+        step, voice = (int(k) for k in np.argwhere(bad)[0])
+        raise DataError(
+            f"{source}: piece {i} holds {array[step, voice]} at step {step}, voice {voice}; "
+            f"pitches are whole numbers from 0 to {_HIGHEST}, and -1 is a rest"
+        )
+    return array.astype(np.int64)
+
+
+def load_voices(path: str | os.PathLike[str], *, split: str | None = None) -> VoiceData:
+    """Pieces of an .npz file: steps of all pieces one after another, (steps, V), and their lengths.
+
+    The arrays are called ``train``, ``valid`` and ``test``, or anything if there is one; beside
+    each is one called like it with ``_len`` behind, (pieces,). Without, it is a single piece.
+
+    Args:
+        path: the file.
+        split: "train", "validation" or "test", where there are several.
+
+    Raises:
+        DataError: arrays of other shapes, lengths that do not add up, or numbers that are no
+            pitch.
+        ValueError: ``split`` is no name of a part.
+        OSError: a file that cannot be read.
+    """
+    archive = Archive(Path(path))
+    names = [name for name in archive.shapes if not name.endswith("_len")]
+    parts: dict[str | None, str] = {split_called(name): name for name in names}
+    if not names or (len(names) > 1 and len(parts) < len(names)):
+        raise DataError(
+            f"{path} holds {archive.described()}; pieces of voices are arrays (steps, voices) "
+            f"called train, valid and test, or a single one"
+        )
+    chosen = choose(parts, split, str(path), "pieces")
+    steps = archive.read(chosen)
+    lengths = archive.read(f"{chosen}_len") if f"{chosen}_len" in archive.shapes else None
+    return VoiceData(_pieces(steps, lengths, f"{path}, {chosen}"), str(path))
+
+
+def _pieces(steps: Array, lengths: Array | None, source: str) -> list[Array]:
+    if steps.ndim != 2:
+        raise DataError(f"{source}: pieces have the shape (steps, voices), got {steps.shape}")
+    if lengths is None:
+        return [steps]
+    whole = lengths.ndim == 1 and lengths.dtype.kind in "iu" and (lengths > 0).all()
+    if not whole or lengths.sum() != len(steps):
+        raise DataError(
+            f"{source}: the lengths of the pieces must be whole, at least 1, and add up to the "
+            f"{len(steps)} steps that there are"
+        )
+    return np.split(steps, np.cumsum(lengths)[:-1])
+
+
+def pitch_alphabet(data: VoiceData) -> tuple[str, ...]:
+    """Names of symbols: a rest, and all pitches from the lowest to the highest of any voice."""
+    ranges = data.ranges()
+    ranges = ranges[ranges[:, 0] <= ranges[:, 1]]
+    if not len(ranges):
+        raise DataError(f"{data.source} holds nothing but rests")
+    return (REST, *map(str, range(int(ranges[:, 0].min()), int(ranges[:, 1].max()) + 1)))
