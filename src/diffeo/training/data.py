@@ -110,7 +110,8 @@ def prepare(
         free = [i for i in range(len(columns)) if i not in skipped]
         check_columns(rows.x[:, free], [columns[i] for i in free])
     train, held_out = _split(model, rows, validation, seed, columns, context_columns)
-    needed = max(10, 2 * model.event_shape[-1])
+    # of images and sequences, a few events are many numbers
+    needed = max(10, 2 * model.event_shape[-1]) if rows.x.ndim == 2 else 2
     if len(train) < needed:
         raise DataError(
             f"{len(rows)} rows leave {len(train)} to train on, but {columns_text(columns)} "

@@ -56,6 +56,7 @@ class LatentSequenceFlow(LatentModel):
         prior: "af/af", "af/scf" or "iaf/scf", see ``recurrent_prior``.
         latent: width of z_t.
         hidden, recurrent_layers: width of the states of all LSTMs, and their layers.
+        prior_hidden: width of the state of the flow's LSTM; by default ``hidden``.
         layers, step_hidden: of the flow of z_t given a state: layers, hidden widths of each.
         univariate: its scalar map; by default a rational-quadratic spline of 8 bins.
         likelihood: of an element of a step: ``Bernoulli()`` by default, or a ``Categorical``.
@@ -99,6 +100,7 @@ class LatentSequenceFlow(LatentModel):
         prior: PriorKind = "af/af",
         latent: int = 16,
         hidden: int = 128,
+        prior_hidden: int | None = None,
         recurrent_layers: int = 1,
         layers: int = 2,
         step_hidden: Sequence[int] = (128,),
@@ -125,7 +127,7 @@ class LatentSequenceFlow(LatentModel):
                 prior,
                 steps,
                 latent,
-                hidden=hidden,
+                hidden=prior_hidden or hidden,
                 recurrent_layers=recurrent_layers,
                 layers=layers,
                 step_hidden=step_hidden,
@@ -145,7 +147,7 @@ class LatentSequenceFlow(LatentModel):
         self.transpose = transpose
         self.window = None if window is None else check_count("window", window)
         # of the gates of all steps
-        self.row_width = steps * 4 * hidden
+        self.row_width = steps * 4 * max(hidden, prior_hidden or 0)
 
     @property
     def steps(self) -> int:
