@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+from torch import nn
 
 from diffeo.bases import DiagonalNormal
 from diffeo.flow import Flow
@@ -67,11 +69,15 @@ def point_cloud_flow(
         splines = NSF(
             dim, context=code, layers=layers, hidden=hidden, bins=bins, autoregressive=True
         )
-        points = Flow(splines.base, splines.transform, MLP(latent, code, (code,)), latent)
         width = 2 * latent
+        posterior = DiagonalNormal(latent, scale=_SCALE, context=width, hidden=(width,))
+        embedding = MLP(latent, code, (code,))
+        for network in (posterior.conditioner, embedding):
+            _wake(network)
+        points = Flow(splines.base, splines.transform, embedding, latent)
         return PointCloudFlow(
-            PointEncoder(dim, width, encoder, (256,)),
-            DiagonalNormal(latent, scale=_SCALE, context=width, hidden=(width,)),
+            PointEncoder(dim, width, encoder),
+            posterior,
             points,
             NSF(latent, context=len(classes), layers=prior_layers, hidden=prior_hidden),
             count=count,
@@ -81,15 +87,26 @@ def point_cloud_flow(
         )
 
 
-def fit_options(clouds: int) -> dict[str, Any]:
-    """Epochs and batch size for so many clouds.
+def _wake(network: MLP | None) -> None:
+    """Let a network start at random: where all start at zero, they teach each other nothing."""
+    assert network is not None
+    nn.init.kaiming_uniform_(network.output.weight, a=5**0.5)
+
+
+def fit_options(clouds: int, given: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Epochs, batch size and KL warm-up for so many clouds; what is given wins.
 
     Example:
         >>> from diffeo.points.defaults import fit_options
         >>> fit_options(800)
-        {'epochs': 250, 'batch_size': 16, 'lr': 0.001}
+        {'epochs': 250, 'batch_size': 16, 'lr': 0.002, 'kl_warmup': 2500}
     """
-    return {"epochs": _epochs(_CLOUDS, clouds), "batch_size": 16, "lr": 1e-3}
+    options = {"epochs": _epochs(_CLOUDS, clouds), "batch_size": 16, "lr": 2e-3, **(given or {})}
+    if options.get("objective") is None:
+        # a fifth of all steps: the flow of points must learn to use the code before it costs
+        steps = options["epochs"] * math.ceil(clouds / options["batch_size"])
+        options.setdefault("kl_warmup", steps // 5)
+    return options
 
 
 def surface_flow(

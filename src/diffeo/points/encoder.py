@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 
 import torch
@@ -12,19 +13,20 @@ from torch.nn import functional as F
 from diffeo.checks import check_features
 from diffeo.described import Described
 from diffeo.errors import ShapeError
-from diffeo.nets import MLP
+from diffeo.nets import MLP, StandardizeContext
 from diffeo.nets.layers import compress
 
 __all__ = ["PointEncoder"]
 
 
 class PointEncoder(Described, nn.Module):
-    """One network for every point, the maximum and the mean over the points, a network of these:
+    """One network for every point, two means over the points, a network of these:
 
-        code = g([max_i h(x_i), mean_i h(x_i)]).
+        code = g([log mean_i exp h(x_i), mean_i h(x_i)]).
 
     The code is that of a set: it does not change with the order of the points, and takes any
-    number of them.
+    number of them. The first mean is a smooth maximum; unlike PointNet's, it does not grow with the
+    number of points, so that few points of a shape and many have codes that are alike.
 
     Args:
         dim: coordinates of a point.
@@ -66,9 +68,19 @@ class PointEncoder(Described, nn.Module):
         self.each = nn.ModuleList(
             nn.Linear(before, after) for before, after in itertools.pairwise(widths)
         )
+        self.scale = StandardizeContext(2 * hidden[-1])
         self.head = MLP(2 * hidden[-1], out_features, head)
         # an MLP starts at zero, and a code that is the same for all clouds teaches nothing
         nn.init.kaiming_uniform_(self.head.output.weight, a=5**0.5)
+
+    def initialize(self, x: Tensor) -> None:
+        """Bring what the head sees to mean 0 and variance 1 over clouds (rows, points, dim), once.
+
+        The means over the points of any shapes differ by little at the start, and the network would
+        be long in finding it.
+        """
+        with torch.no_grad():
+            self.scale.initialize(self._pooled(x))
 
     def forward(self, x: Tensor) -> Tensor:
         if x.ndim != 3 or x.shape[-1] != self.dim or not x.shape[1]:
@@ -76,9 +88,14 @@ class PointEncoder(Described, nn.Module):
                 f"PointEncoder: expected clouds of shape (rows, points, {self.dim}) with at least "
                 f"one point, got {tuple(x.shape)}"
             )
+        code: Tensor = self.head(self.scale(self._pooled(x)))
+        return code
+
+    def _pooled(self, x: Tensor) -> Tensor:
+        """Both means over the points (rows, 2 * hidden[-1])."""
         x = compress(x)
         for layer in self.each[:-1]:
             x = F.silu(layer(x))
         x = self.each[-1](x)
-        code: Tensor = self.head(torch.cat([x.amax(1), x.mean(1)], dim=-1))
-        return code
+        highest = x.logsumexp(1) - math.log(x.shape[1])
+        return torch.cat([highest, x.mean(1)], dim=-1)

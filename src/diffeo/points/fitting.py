@@ -101,7 +101,7 @@ def fit_clouds(
         if held_out is None
         else (held_out.stacked(count, seed), contexts_of(model, held_out)),
         seed=seed,
-        **{**fit_options(len(train)), **fit},
+        **fit_options(len(train), fit),
     )
     figures = {} if held_out is None else _figures(cloud_scores(model, held_out, seed=seed))
     _record(model, data, validation, seed, count, figures)

@@ -18,6 +18,7 @@ from diffeo.draw import Draw
 from diffeo.flow import Flow
 from diffeo.inference.vae import ElboTerms, LatentModel
 from diffeo.labels import OfClasses
+from diffeo.points.encoder import PointEncoder
 from diffeo.points.parts import check_parts
 from diffeo.points.stacks import Clouds, as_given, for_each_size, tensors_of
 from diffeo.transforms import Standardize
@@ -25,6 +26,8 @@ from diffeo.transforms import Standardize
 __all__ = ["PointCloudFlow"]
 
 Self = TypeVar("Self", bound="PointCloudFlow")
+# clouds that layers take their scale from
+_SOME = 256
 
 
 class PointCloudFlow(OfClasses, LatentModel):
@@ -179,9 +182,12 @@ class PointCloudFlow(OfClasses, LatentModel):
             self.scaling.initialized.fill_(True)
         # of its own, so that the start of a fit does not depend on what was drawn before
         generator = torch.Generator(x.device).manual_seed(0)
+        x, context = x[:_SOME], None if context is None else context[:_SOME]
+        scaled, _ = self.scaling.inverse(x)
+        if isinstance(self.encoder, PointEncoder):
+            self.encoder.initialize(scaled)
         with torch.no_grad():
             z = self.flow._rsample(Draw((), self._code(x), generator))
-            scaled, _ = self.scaling.inverse(x)
             self.points.initialize(scaled, z[:, None], standardize=False)
             self.prior.initialize(z, context, standardize=False)
 
