@@ -19,6 +19,7 @@ from registry import (
     splines,
     supports,
     surjections,
+    symbols,
     tables,
     transformers,
     transforms,
@@ -51,6 +52,7 @@ DENSITIES: list[Entry] = [
     *multivariate.DENSITIES,
     *bases.DENSITIES,
     *surjections.DENSITIES,
+    *symbols.DENSITIES,
     *vae.DENSITIES,
     *tables.DENSITIES,
     *images.DENSITIES,
@@ -58,5 +60,5 @@ DENSITIES: list[Entry] = [
     *latent_sequences.DENSITIES,
     *transformers.DENSITIES,
 ]
-SURJECTIONS: list[Entry] = surjections.SURJECTIONS
+SURJECTIONS: list[Entry] = [*surjections.SURJECTIONS, *symbols.SURJECTIONS]
 OF_TABLES = tables.OF_TABLES

@@ -276,8 +276,10 @@ def _of_voices(voices: int, steps: int) -> dict[str, Any]:
 def _split(
     data: VoiceData, validation: float | VoiceData | None, seed: int
 ) -> tuple[VoiceData, VoiceData | None]:
-    if isinstance(validation, VoiceData) or not validation:
-        return data, validation or None
+    if isinstance(validation, VoiceData):
+        return data, validation
+    if not validation:
+        return data, None
     first, second = split_rows(len(data), validation, seed)
     return data.subset(first.numpy()), data.subset(second.numpy())
 

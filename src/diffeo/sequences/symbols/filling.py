@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import torch
@@ -78,7 +79,7 @@ def filled(
     return state
 
 
-def _kept(start: int, end: int, total: int, wanted: Codes, hop: int) -> int:
+def _kept(start: int, end: int, total: int, wanted: Any, hop: int) -> int:
     """Where the symbols end that a window keeps: early if it ends before what is given ends."""
     ahead = end < total and not wanted[end:].all()
     return max(start + 1, end - hop // 2) if ahead else end

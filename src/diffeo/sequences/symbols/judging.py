@@ -30,7 +30,7 @@ class Bits(NamedTuple):
 
     mean: float
     error: float
-    count: int
+    symbols: int
 
 
 class _Window(NamedTuple):
@@ -104,7 +104,7 @@ def bits_per_symbol(
         >>> from diffeo.sequences import SymbolData, bits_per_symbol
         >>> model = ArgmaxAutoregressive(4, "abcd", dim=8, layers=1)
         >>> bits = bits_per_symbol(model, SymbolData([[0, 3, 2, 1, 0, 0]], "abcd"))
-        >>> round(bits.mean, 3), bits.count
+        >>> round(bits.mean, 3), bits.symbols
         (2.0, 6)
     """
     windows = list(_judged(model, data, context, num_samples, seed))

@@ -8,6 +8,7 @@ import os
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -29,7 +30,7 @@ def load_text(path: str | os.PathLike[str]) -> str:
         OSError: a file that cannot be read.
     """
     path = Path(path)
-    opened = {".gz": gzip.open, ".xz": lzma.open}.get(path.suffix.lower(), open)
+    opened: Any = {".gz": gzip.open, ".xz": lzma.open}.get(path.suffix.lower(), open)
     try:
         with opened(path, "rb") as file:
             content = file.read()
