@@ -132,8 +132,9 @@ def _replaced(support: Support, inner: Tensor, step: float) -> list[Tensor]:
     for index, elements in enumerate(groups(support, tuple(inner.shape[1:]))):
         bound = _bound(support if parts is None else parts[index], upper=step > 0)
         for i in range(elements.start, elements.stop):
-            row = inner[0].clone()
-            row.reshape(-1)[i] = bound + step
+            # whatever the strides of the point, a view of the copy
+            row = inner[0].clone(memory_format=torch.contiguous_format)
+            row.view(-1)[i] = bound + step
             if not bool(support.contains(row).all()):
                 rows.append(row)
     return rows

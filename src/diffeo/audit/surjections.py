@@ -170,7 +170,7 @@ class _SurjectionAudit:
             context = self.context(4)
             clean = act(x, context)
             x = x.clone()
-            x[1].reshape(-1)[0] = torch.nan
+            x[(1, *(0,) * (x.ndim - 1))] = torch.nan
             dirty = act(x, context)
             if name == "forward" and not bool(dirty[0][1].isnan().any()):
                 found.append("forward: a NaN input gives numbers")

@@ -239,7 +239,7 @@ class _TransformAudit:
             context = self.context((4,))
             clean = act(x, context)
             x = x.clone()
-            x[1].reshape(-1)[0] = torch.nan
+            x[(1, *(0,) * (x.ndim - 1))] = torch.nan
             y, ladj = act(x, context)
             if not bool(y[1].isnan().any() or ladj[1].isnan()):
                 found.append(f"{name}: a NaN input gives numbers")

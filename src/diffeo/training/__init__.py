@@ -18,7 +18,8 @@ from diffeo.training.ties import warn_of_ties
 
 __all__ = ["FitOptions", "Objective", "OnEpoch", "Schedule", "fit"]
 
-INITIALIZATION_ROWS = 65_536
+# rows that set the data-dependent layers, and numbers in all of them together
+INITIALIZATION_ROWS, INITIALIZATION_NUMBERS = 65_536, 2**22
 
 
 def fit(
@@ -45,7 +46,9 @@ def fit(
 def _initialize(model: Any, data: TrainingData, options: FitOptions) -> None:
     """Set the data-dependent layers from training rows, once in a model's life."""
     # evenly spaced: rows may be sorted
-    step = math.ceil(len(data.train) / INITIALIZATION_ROWS)
+    numbers = max(1, math.prod(data.train.x.shape[1:]))
+    most = max(1, min(INITIALIZATION_ROWS, INITIALIZATION_NUMBERS // numbers))
+    step = math.ceil(len(data.train) / most)
     rows = data.train.take(slice(None, None, step)).to(model.like.device)
     with torch.no_grad():
         model.initialize(rows.x, rows.context, standardize=options.standardize)

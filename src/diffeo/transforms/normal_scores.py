@@ -23,6 +23,8 @@ FEWEST_BINS = 4
 REACH = 3.0
 # the fewest rows in a bin and beyond the outermost knots, whose spread decides the tail's slope
 BIN_ROWS = 4
+# rows that quantiles are taken from; of images, each pixel is a row
+MOST_ROWS = 2**17
 # bins before they are joined
 MOST_FIRST_BINS = 512
 # nats, over all rows, that a knot must be worth: what is tried, on every fifth row held out
@@ -115,6 +117,9 @@ class NormalScores(Transform):
         if len(rows) < 2:
             # one row says nothing about a spread
             return
+        if len(rows) > MOST_ROWS:
+            draw = torch.Generator().manual_seed(0)
+            rows = rows[torch.randint(len(rows), (MOST_ROWS,), generator=draw)]
         columns = [column_knots(column, self.bins) for column in rows.unbind(1)]
         self.knots.copy_(torch.stack(columns, dim=-1))
         self.initialized.fill_(True)

@@ -12,6 +12,7 @@ from diffeo.bases import StandardNormal
 from diffeo.checks import check_count
 from diffeo.errors import ShapeError
 from diffeo.flow import Flow
+from diffeo.models.images.marginals import channel_marginals
 from diffeo.nets import ResidualConvNet, StandardizeContext, ZeroConv
 from diffeo.transform import Transform
 from diffeo.transforms import ImageCoupling, Inverse, Reshape, Sequential, Split, Squeeze
@@ -30,9 +31,10 @@ Steps = Callable[[ImageShape], list[Transform]]
 class MultiScaleFlow(Flow):
     """A flow of images at several scales, from a vector of standard normal noise.
 
-    At each scale, from data to noise: some layers; 2 x 2 blocks of pixels become channels; more
-    layers; half of the channels are factored out, normal given the other half, which goes on to
-    the next scale. The last scale keeps all.
+    Next to the data, each channel becomes normal by a spline that ``fit`` sets by its quantiles.
+    Then, at each scale, from data to noise: some layers; 2 x 2 blocks of pixels become channels;
+    more layers; half of the channels are factored out, normal given the other half, which goes on
+    to the next scale. The last scale keeps all.
 
     Args:
         image_shape: (C, H, W).
@@ -64,7 +66,8 @@ class MultiScaleFlow(Flow):
         with torch.random.fork_rng(devices=[], enabled=seed is not None):
             if seed is not None:
                 torch.manual_seed(seed)
-            transform = _scale(shape, scales, fine, coarse, reversible)
+            scales_ = _scale(shape, scales, fine, coarse, reversible)
+            transform = Sequential(scales_, *channel_marginals(shape))
         super().__init__(
             StandardNormal(math.prod(shape)),
             transform,

@@ -13,13 +13,12 @@ from diffeo.checks import check_count
 from diffeo.density import SampleShape, Seed
 from diffeo.errors import ContextError, ShapeError
 from diffeo.flow import Flow
+from diffeo.models.images.marginals import channel_marginals
 from diffeo.nets import StandardizeContext
 from diffeo.transforms import (
     Inverse,
     Patchify,
-    Pixelwise,
     Sequential,
-    Standardize,
     TransformerAutoregressive,
 )
 
@@ -31,8 +30,8 @@ class TarFlow(Flow):
 
     Each block moves every patch by an affine map whose parameters come from the patches before it,
     and the order of the patches is reversed between the blocks. A density is one pass; a sample
-    finds one patch after another, or several in a window, with keys and values kept. ``fit`` brings
-    the channels to mean 0 and variance 1 first, which counts in the density.
+    finds one patch after another, or several in a window, with keys and values kept. ``fit`` makes
+    the channels normal first, by splines through their quantiles, which counts in the density.
 
     The paper trains on images with Gaussian noise and removes it from samples by ``denoise``; its
     models are larger (blocks=8, layers=8, dim=768, heads=12). With ``drop_context`` > 0, training
@@ -91,7 +90,6 @@ class TarFlow(Flow):
         check_count("TarFlow: blocks", blocks)
         patches = Patchify(image_shape, patch)
         tokens, width = patches.out_shape
-        channels, *sides = patches.in_shape
         # a seed must not disturb the caller's random state
         with torch.random.fork_rng(devices=[], enabled=seed is not None):
             if seed is not None:
@@ -115,7 +113,7 @@ class TarFlow(Flow):
             Sequential(
                 *stack,
                 Inverse(patches),
-                Pixelwise(Standardize(channels), *sides),
+                *channel_marginals(image_shape),
                 reversible=reversible,
             ),
             StandardizeContext(context) if context else None,
