@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from diffeo.cli.arguments import count
+from diffeo.cli.labels import read_labels
 
 if TYPE_CHECKING:
     from diffeo.images import ImageData, ImageModel
@@ -55,31 +56,12 @@ def read_images(
     file = labels is not None and Path(labels).suffix.lower() in (".npy", ".txt", ".csv")
     data = load_images(path, split=split, bits=bits, labels=None if file else labels)
     if file:
-        found, names = _labels(str(labels))
+        found, names = read_labels(str(labels))
         try:
             data = replace(data, labels=found, names=names)
         except DataError as error:
             raise DataError(f"{error} ({labels})") from error
     return data if reduce_to is None else data.quantized(reduce_to)
-
-
-def _labels(path: str) -> tuple[Any, tuple[str, ...] | None]:
-    """Numbers of classes; of words, the places of these in the alphabet, and the words."""
-    import numpy as np
-
-    from diffeo.reading.array_files import read_npy
-
-    if Path(path).suffix.lower() == ".npy":
-        labels = read_npy(Path(path))
-    else:
-        lines = Path(path).read_text("utf-8", errors="replace").splitlines()
-        labels = np.array([line.strip() for line in lines if line.strip()])
-        if all(word.isdecimal() for word in labels):
-            labels = labels.astype(np.int64)
-    if labels.dtype.kind != "U":
-        return labels, None
-    names, numbers = np.unique(labels, return_inverse=True)
-    return numbers, tuple(names.tolist())
 
 
 def again(model: ImageModel, arguments: argparse.Namespace, path: str) -> ImageData:

@@ -1,0 +1,1 @@
+"""Clouds of points: what the subcommands do with them."""
