@@ -29,6 +29,7 @@ from diffeo.models import (
     TarFlow,
 )
 from diffeo.models.fitting import fit
+from diffeo.points import PointCloudFlow
 from diffeo.report import plot_density, plot_pairs
 from diffeo.supports import (
     categories,
@@ -68,6 +69,7 @@ __all__ = [
     "Inverse",
     "Mixture",
     "PlanarFlow",
+    "PointCloudFlow",
     "RadialFlow",
     "RealNVP",
     "SOSFlow",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from diffeo.errors import DataError
@@ -12,8 +12,13 @@ from diffeo.errors import DataError
 __all__ = ["check_output"]
 
 
-def check_output(path: str, suffixes: Iterable[str], inputs: Iterable[str] = ()) -> None:
+def check_output(path: str, suffixes: Collection[str], inputs: Iterable[str] = ()) -> None:
     """Raise unless a file can be written at ``path`` that is none of the inputs.
+
+    Args:
+        path: of the file, or of a folder to be made.
+        suffixes: it may have; "" for a folder.
+        inputs: paths of the inputs.
 
     Raises:
         DataError: another suffix, or the file is an input.
@@ -21,7 +26,9 @@ def check_output(path: str, suffixes: Iterable[str], inputs: Iterable[str] = ())
     """
     target = Path(path)
     if target.suffix.lower() not in suffixes:
-        raise DataError(f"-o {path}: the name must end in {' or '.join(suffixes)}")
+        named = " or ".join(suffix for suffix in suffixes if suffix)
+        folder = ", or have no suffix, for a folder" * ("" in suffixes)
+        raise DataError(f"-o {path}: the name must end in {named}{folder}")
     for given in inputs:
         if target.exists() and os.path.exists(given) and target.samefile(given):
             raise DataError(f"-o {path} is an input as well; choose another name")

@@ -19,13 +19,18 @@ _STOPPED = {
     "interrupted": "interrupted",
 }
 
+# of the labels
+_WIDTH = 14
+
 Pairs = Iterable[tuple[str, str]]
 
 
 def print_pairs(pairs: Pairs) -> None:
     """Labels on the left, values on the right."""
-    for label, value in pairs:
-        print(f"{label:<14}{value}")
+    shown = list(pairs)
+    width = max([_WIDTH, *(len(label) + 1 for label, _ in shown)])
+    for label, value in shown:
+        print(f"{label:<{width}}{value}")
 
 
 def training_summary(model: Model) -> list[tuple[str, str]]:
