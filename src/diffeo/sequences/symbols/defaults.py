@@ -63,7 +63,8 @@ def fit_options(rows: int, length: int) -> dict[str, Any]:
     epochs = round(_SYMBOLS / max(rows * length, 1))
     return {
         "epochs": min(max(epochs, _FEWEST_EPOCHS), _MOST_EPOCHS),
-        "batch_size": min(max(8192 // length, 16), 256),
+        # of few rows, so that an epoch has some steps
+        "batch_size": min(max(8192 // length, 16), 256, max(16, rows // 20)),
         "lr": 2e-3,
         "schedule": warm_cosine,
         # the loss is a sum over positions
