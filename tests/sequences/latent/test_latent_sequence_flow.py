@@ -24,12 +24,15 @@ SMALL: dict[str, Any] = {"latent": 2, "hidden": 6, "step_hidden": (8,), "seed": 
 
 
 def _model(kind: Any = "af/af", steps: int = 3, width: int = 1, **options: Any) -> Any:
-    model = perturbed(LatentSequenceFlow(steps, width, prior=kind, **{**SMALL, **options}))
-    # a posterior a little wider than the prior, by which estimates soon settle
+    fresh = LatentSequenceFlow(steps, width, prior=kind, **{**SMALL, **options})
+    model = perturbed(fresh)
     last: Any = model.encoder.output[-1]
     with torch.no_grad():
+        # halfway, so that estimates settle: a posterior a little wider than the prior
+        for moved, start in zip(model.parameters(), fresh.parameters(), strict=True):
+            moved.lerp_(start, 0.4)
         last.weight.mul_(0.2)
-        last.bias.copy_(torch.tensor([0.0, 0.4]).repeat(len(last.bias) // 2))
+        last.bias.copy_(torch.tensor([0.0, 0.3]).repeat(len(last.bias) // 2))
     return model.double().eval()
 
 
@@ -51,9 +54,9 @@ def _estimates(model: Any, x: Tensor, count: int) -> Tensor:
 def test_probabilities_of_all_sequences_add_up_to_one_and_are_the_frequencies_of_samples(kind):
     model = _model(kind, latent=1)
     x = _all(2, 3)
-    each = _estimates(model, x, 1_000)
+    each = _estimates(model, x, 500)
     totals = each.sum(1)
-    assert float(totals.std()) / math.sqrt(10) < 0.04
+    assert float(totals.std()) / math.sqrt(10) < 0.01
     assert abs(float(totals.mean()) - 1) < 4 * float(totals.std()) / math.sqrt(10) + 1e-3
     drawn = model.sample(20_000, seed=0)
     shares = (drawn[:, None] == x).all(-1).all(-1).double().mean(0)
