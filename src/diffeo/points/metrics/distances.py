@@ -170,9 +170,9 @@ def _transport(first: list[Floats], second: list[Floats] | None) -> Floats:
 def surface_distances(x: Any, surface: Any, *, neighbours: int = 8) -> Floats:
     """Distances from points to a surface that is known by points on it.
 
-    The nearest known point is off by how densely the surface was sampled, also for a point that
-    lies on it. So a plane is laid through the nearest known points (that of least squares), and the
-    distance is the one to the disc of this plane that they cover.
+    A point on the surface, too, is off the nearest known point, by as much as the surface was
+    sampled thinly. So a plane of least squares is laid through the nearest known point and its
+    neighbours, and the distance is the one to the disc of this plane that they cover.
 
     Args:
         x: (n, 3), or (n, 2) beside a curve.
@@ -205,13 +205,12 @@ def surface_distances(x: Any, surface: Any, *, neighbours: int = 8) -> Floats:
     if len(known) < neighbours:
         raise DataError(f"the surface has {len(known)} points, fewer than {neighbours} neighbours")
     tree = import_extra("scipy.spatial", "points").cKDTree(known)
-    near = known[tree.query(points, neighbours)[1]]
-    middle = near.mean(1)
-    spread = near - middle[:, None]
+    nearest = known[tree.query(points)[1]]
+    reach, around = tree.query(nearest, neighbours)
+    middle = known[around].mean(1)
     # the direction in which the neighbours spread least
-    normal = np.linalg.svd(spread, full_matrices=False)[2][:, -1]
-    from_middle = points - middle
-    height = (from_middle * normal).sum(1)
-    along = np.sqrt(np.maximum((from_middle**2).sum(1) - height**2, 0))
-    beyond = np.maximum(along - np.sqrt((spread**2).sum(2).max(1)), 0)
-    return np.hypot(height, beyond)
+    normal = np.linalg.svd(known[around] - middle[:, None], full_matrices=False)[2][:, -1]
+    height = ((points - middle) * normal).sum(1)
+    gap = points - nearest
+    along = np.linalg.norm(gap - (gap * normal).sum(1, keepdims=True) * normal, axis=1)
+    return np.hypot(height, np.maximum(along - reach.max(1), 0))
