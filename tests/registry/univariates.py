@@ -12,6 +12,7 @@ TRANSFORMS: list[Entry] = [
     for make in (univariates.Shift, univariates.Affine, univariates.RationalQuadraticSpline)
     for entry in learned(make, quick=FEATURES, residual=residual)
 ] + [
+    *learned(univariates.NonlinearSquared),
     # the image of sampled points is bounded away from the ends, so float32 keeps its digits
     *fixed(univariates.Exp),
     *fixed(univariates.Softplus),

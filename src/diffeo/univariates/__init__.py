@@ -12,6 +12,7 @@ from diffeo.univariates.inverted import Log, Logit
 from diffeo.univariates.linear_rational_spline import LinearRationalSpline
 from diffeo.univariates.linear_spline import LinearSpline
 from diffeo.univariates.mixture_cdf import MixtureOfGaussians, MixtureOfLogistics
+from diffeo.univariates.nonlinear_squared import NonlinearSquared
 from diffeo.univariates.quadratic_spline import QuadraticSpline
 from diffeo.univariates.rational_quadratic import RationalQuadraticSpline
 from diffeo.univariates.sigmoidal import DeepSigmoidal, DenseSigmoidal
@@ -39,6 +40,7 @@ __all__ = [
     "MixtureOfGaussians",
     "MixtureOfLogistics",
     "MonotoneNetwork",
+    "NonlinearSquared",
     "NormalCDF",
     "PhaseShift",
     "Power",
