@@ -1,4 +1,4 @@
-"""A causal transformer over symbols that may be visited in any order."""
+"""A causal network over symbols that may be visited in any order."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from diffeo.errors import ShapeError
 from diffeo.nets.attention import AttentionBlock, KeyValueCache
 from diffeo.nets.layers import OutputLinear
 
-__all__ = ["AnyOrderTransformer", "Steps"]
+__all__ = ["AnyOrderTransformer", "StepCache", "Steps"]
 
 
 class Steps(NamedTuple):
@@ -33,19 +33,30 @@ class Steps(NamedTuple):
     near: Tensor
 
 
+class StepCache(KeyValueCache):
+    """What the layers know of the steps so far, among them those that recur.
+
+    Attributes:
+        state: of the recurrent layers; None before the first step.
+    """
+
+    state: tuple[Tensor, Tensor] | None = None
+
+
 class AnyOrderTransformer(nn.Module):
     """Scores of the K symbols at each position, given those visited before it, in any order.
 
     Step i predicts the symbol at the i-th position of the order. It is told the symbol visited
     last and its position, the position to be predicted (double positional encoding), which symbols
-    stand near that position if they are visited, and the context; attention reaches what all steps
-    before were told. The output layer starts at zero.
+    stand near that position if they are visited, and the context. What all steps before were told
+    comes by recurrent layers, an LSTM, and by attention. The output layer starts at zero.
 
     Args:
         length: number of positions T.
         symbols: number of symbols K; the number K itself stands for an unknown one.
         dim: width inside.
         layers: number of attention blocks.
+        recurrent: number of layers of the LSTM before them; it learns faster in short fits.
         heads: number of attention heads, a divisor of ``dim``.
         near: offsets from a position to those near it.
         periods: positions are also encoded by their remainders after division by these.
@@ -56,7 +67,7 @@ class AnyOrderTransformer(nn.Module):
 
     Raises:
         ShapeError: ``heads`` does not divide ``dim``.
-        ValueError: sizes below 1, or a dropout that is no share.
+        ValueError: sizes below 1 (0 for one of the kinds of layers), or a dropout that is no share.
         ContextError: at a call, for a missing context or one of another width.
 
     Reference: "sigma-GPTs: A New Approach to Autoregressive Models", Pannatier, Courdier, Fleuret,
@@ -80,6 +91,7 @@ class AnyOrderTransformer(nn.Module):
         *,
         dim: int = 128,
         layers: int = 4,
+        recurrent: int = 0,
         heads: int = 4,
         near: Sequence[int] = (),
         periods: Sequence[int] = (),
@@ -87,7 +99,8 @@ class AnyOrderTransformer(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        sizes = {"length": length, "symbols": symbols, "dim": dim, "layers": layers, "heads": heads}
+        depth = layers + recurrent if min(layers, recurrent) >= 0 else 0
+        sizes = {"length": length, "symbols": symbols, "dim": dim, "layers": depth, "heads": heads}
         for name, size in sizes.items():
             check_count(name, size)
         if dim % heads:
@@ -96,15 +109,18 @@ class AnyOrderTransformer(nn.Module):
             raise ValueError(f"dropout must be in [0, 1), got {dropout!r}")
         self.length, self.symbols, self.context = length, symbols, context
         self.dropout = dropout
+        # numbers a row in its widest layer, from which its memory is estimated
+        self.row_width = length * max(4 * dim, symbols)
         self.periods = tuple(check_count("a period", period) for period in periods)
         self.register_buffer("offsets", torch.tensor(tuple(near)).long(), persistent=False)
-        self.previous = _table(symbols + 1, dim)
-        self.near = _table(len(near) * (symbols + 1), dim) if near else None
+        self.previous = _table(symbols + 1, dim, 0.5)
+        self.near = _table(len(near) * (symbols + 1), dim, 0.3) if near else None
         # one row more says that nothing was visited
         cycles = [length, *self.periods]
-        self.sources = nn.ParameterList(_table(cycle + 1, dim) for cycle in cycles)
-        self.targets = nn.ParameterList(_table(cycle, dim) for cycle in cycles)
+        self.sources = nn.ParameterList(_table(cycle + 1, dim, 0.1) for cycle in cycles)
+        self.targets = nn.ParameterList(_table(cycle, dim, 0.1) for cycle in cycles)
         self.given = nn.Linear(context, dim) if context else None
+        self.recurrent = nn.LSTM(dim, dim, recurrent, batch_first=True) if recurrent else None
         self.blocks = nn.ModuleList(
             AttentionBlock(dim, heads, length, dropout=dropout) for _ in range(layers)
         )
@@ -144,7 +160,7 @@ class AnyOrderTransformer(nn.Module):
         return Steps(previous, source, target, near)
 
     def scores(
-        self, steps: Steps, context: Tensor | None = None, cache: KeyValueCache | None = None
+        self, steps: Steps, context: Tensor | None = None, cache: StepCache | None = None
     ) -> Tensor:
         """Scores (rows, n, K) of all steps, or of n steps that follow those in ``cache``.
 
@@ -164,6 +180,11 @@ class AnyOrderTransformer(nn.Module):
         if self.given is not None and context is not None:
             h = h + self.given(context)[:, None]
         h = F.dropout(h, self.dropout, self.training)
+        if self.recurrent is not None:
+            told, state = self.recurrent(h, None if cache is None else cache.state)
+            h = h + F.dropout(told, self.dropout, self.training)
+            if cache is not None:
+                cache.state = state
         mask = None
         if cache is not None and h.shape[1] > 1:
             size = h.shape[1], cache.length + h.shape[1]
@@ -183,6 +204,6 @@ class AnyOrderTransformer(nn.Module):
         return total
 
 
-def _table(rows: int, dim: int) -> nn.Parameter:
-    # a standard deviation at which many of them together are about as large as what blocks add
-    return nn.Parameter(0.1 * torch.randn(rows, dim))
+def _table(rows: int, dim: int, scale: float) -> nn.Parameter:
+    # symbols larger than positions and than what blocks add at first: they are what is learned from
+    return nn.Parameter(scale * torch.randn(rows, dim))

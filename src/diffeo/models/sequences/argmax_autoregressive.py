@@ -17,8 +17,7 @@ from diffeo.errors import DataError, ShapeError
 from diffeo.model import Model
 from diffeo.models.sequences.alphabet import OfSymbols, named
 from diffeo.models.sequences.orders import drawn_given, visiting_order
-from diffeo.nets.any_order import AnyOrderTransformer
-from diffeo.nets.attention import KeyValueCache
+from diffeo.nets.any_order import AnyOrderTransformer, StepCache
 from diffeo.supports import Features, categories
 from diffeo.training import Objective
 
@@ -30,7 +29,7 @@ class ArgmaxAutoregressive(OfSymbols, Model):
 
         v_t = shift_t(x_<t) + g_t,    x_t = argmax_k v_tk,    g_tk independent Gumbel variables,
 
-    shift by a causal transformer. Of Gumbel noise the integral over all v with that argmax is
+    shift by a causal network. Of Gumbel noise the integral over all v with that argmax is
     known, so ``log_prob`` is exact, not a bound:
 
         log p(x) = sum_t log softmax(shift_t(x_<t))_(x_t).
@@ -48,8 +47,9 @@ class ArgmaxAutoregressive(OfSymbols, Model):
     Args:
         length: number of positions T.
         symbols: number of symbols K, or their names, such as the characters of a string.
-        dim: width of the transformer.
-        layers: number of its attention blocks.
+        dim: width of the network.
+        layers: number of attention blocks.
+        recurrent: number of layers of an LSTM before them; it learns faster in short fits.
         heads: number of attention heads, a divisor of ``dim``.
         near: the network is told directly of the symbols, as far as they are visited, at these
             offsets from the position to be predicted; a number n stands for -n to n.
@@ -96,6 +96,7 @@ class ArgmaxAutoregressive(OfSymbols, Model):
         *,
         dim: int = 128,
         layers: int = 4,
+        recurrent: int = 0,
         heads: int = 4,
         near: int | Sequence[int] = 8,
         periods: Sequence[int] = (),
@@ -113,6 +114,8 @@ class ArgmaxAutoregressive(OfSymbols, Model):
         self.any_order = any_order
         self.groups = check_count("groups", groups)
         self.periods = tuple(periods)
+        # torch does not trace an LSTM
+        self.compiles = not recurrent
         self.support = Features([categories(len(self.alphabet))] * length)
         # a seed must not disturb the caller's random state
         with torch.random.fork_rng(devices=[], enabled=seed is not None):
@@ -123,6 +126,7 @@ class ArgmaxAutoregressive(OfSymbols, Model):
                 len(self.alphabet),
                 dim=dim,
                 layers=layers,
+                recurrent=recurrent,
                 heads=heads,
                 near=[*range(-near, 0), *range(1, near + 1)] if isinstance(near, int) else near,
                 periods=periods,
@@ -316,7 +320,7 @@ class ArgmaxAutoregressive(OfSymbols, Model):
         # nothing is beyond an end here: what is not there is drawn
         order = visiting_order(torch.ones_like(there), there)
         rank = order.argsort(1)
-        cache = KeyValueCache(length, reuse=True)
+        cache = StepCache(length, reuse=True)
         # what all rows are given is read in one pass
         first = int(there.sum(1).min()) if len(rows) else 0
         ends = [*range(first + 1, length + 1)]
