@@ -15,6 +15,8 @@ from diffeo.models import (
     NICE,
     NSF,
     UNAF,
+    ArgmaxAutoregressive,
+    ArgmaxCoupling,
     BernsteinFlow,
     CircularNSF,
     FlowPlusPlus,
@@ -31,6 +33,7 @@ from diffeo.models import (
 from diffeo.models.fitting import fit
 from diffeo.points import PointCloudFlow
 from diffeo.report import plot_density, plot_pairs
+from diffeo.sequences import LatentSequenceFlow
 from diffeo.supports import (
     categories,
     circle,
@@ -57,6 +60,8 @@ __all__ = [
     "NICE",
     "NSF",
     "UNAF",
+    "ArgmaxAutoregressive",
+    "ArgmaxCoupling",
     "BernsteinFlow",
     "CircularNSF",
     "Ensemble",
@@ -67,6 +72,7 @@ __all__ = [
     "ImageModel",
     "ImageRealNVP",
     "Inverse",
+    "LatentSequenceFlow",
     "Mixture",
     "PlanarFlow",
     "PointCloudFlow",

@@ -27,12 +27,17 @@ _INTERRUPTED = 130
 def add_to(subparsers: Subparsers) -> None:
     """Add the subcommand."""
     parser = add_subcommand(
-        subparsers, "fit", "fit a density to a table or to images and save it", _run
+        subparsers,
+        "fit",
+        "fit a density to a table, images, clouds, music or text and save it",
+        _run,
     )
     parser.add_argument(
         "data",
         metavar="DATA",
-        help="a CSV, Parquet, .npy or .npz table, or images: .npz, .npy or a folder",
+        help="a CSV, Parquet, .npy or .npz table; images: .npz, .npy or a folder; clouds of "
+        "points: .ply, .xyz, folders of them, .npz or .npy; music: .mid, a folder of them, or "
+        ".npz with lengths; a text: .txt, also .gz or .xz",
     )
     add_output(parser, "model file to write (.safetensors)")
     parser.add_argument(
@@ -41,8 +46,9 @@ def add_to(subparsers: Subparsers) -> None:
         metavar="NAME",
         help="'table' for columns of any type, with holes; for continuous numbers 'continuous' (an "
         "average of flows on normal scores) or a single flow (nsf, maf, realnvp, ...; a wrong name "
-        "shows near ones); for images glow, imagerealnvp, flowplusplus or tarflow; 'auto' looks at "
-        "the data (auto)",
+        "shows near ones); for images glow, imagerealnvp, flowplusplus or tarflow; for clouds "
+        "points; for music latent-sequence, argmax-autoregressive or argmax-coupling; for text the "
+        "last two; 'auto' looks at the data (auto)",
     )
     parser.add_argument(
         "--config",

@@ -67,7 +67,7 @@ class Kind(ABC):
 
     def trained_on(self, model: Model) -> Pairs:
         """The data of a fit and its losses, as labels and values."""
-        from diffeo.cli.summary import rows_and_losses
+        from diffeo.cli.losses import rows_and_losses
 
         return rows_and_losses(model)
 

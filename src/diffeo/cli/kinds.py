@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 from diffeo.cli.images.kind import Images
 from diffeo.cli.kind import Kind
+from diffeo.cli.music.kind import Music
 from diffeo.cli.points.kind import Points
 from diffeo.cli.tables.kind import Tables
+from diffeo.cli.text.kind import Text
 
 if TYPE_CHECKING:
     from diffeo.model import Model
@@ -18,7 +20,7 @@ __all__ = ["AUTO", "add_flags", "check_name", "kind_of_fit", "kind_of_model", "r
 
 AUTO = "auto"
 # whoever comes first is asked first; what no other kind holds is a table
-KINDS: tuple[Kind, ...] = (Points(), Images(), Tables())
+KINDS: tuple[Kind, ...] = (Text(), Music(), Points(), Images(), Tables())
 
 
 def add_flags(command: str, parser: argparse.ArgumentParser) -> None:

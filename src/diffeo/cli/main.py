@@ -40,9 +40,10 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="diffeo",
-        description="Fit, score, sample and compare exact densities of tables and of images. "
-        "Tables are CSV, Parquet, .npy or .npz files, images arrays (.npz, .npy) or folders; "
-        "models are .safetensors files.",
+        description="Fit, score, sample and compare densities of tables, images, clouds of points, "
+        "music and text. Tables are CSV, Parquet, .npy or .npz files, images arrays (.npz, .npy) "
+        "or folders, clouds .ply, .xyz or arrays, music MIDI or .npz, texts .txt; models are "
+        ".safetensors files.",
     )
     parser.add_argument("--version", action="version", version=f"diffeo {__version__}")
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True)

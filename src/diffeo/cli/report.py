@@ -15,7 +15,7 @@ def add_to(subparsers: Subparsers) -> None:
     parser = add_subcommand(
         subparsers,
         "report",
-        "write a page that judges a model on a table or on images, to open anywhere",
+        "write a page that judges a model on a table, images or clouds, to open anywhere",
         _run,
     )
     parser.add_argument("model", metavar="MODEL", help="a model file")

@@ -13,7 +13,7 @@ __all__ = ["add_to"]
 def add_to(subparsers: Subparsers) -> None:
     """Add the subcommand."""
     parser = add_subcommand(
-        subparsers, "sample", "draw new rows, or new images, from a model", _run
+        subparsers, "sample", "draw new rows, images, clouds, pieces or texts from a model", _run
     )
     parser.add_argument("model", metavar="MODEL", help="a model file")
     parser.add_argument(
@@ -21,14 +21,18 @@ def add_to(subparsers: Subparsers) -> None:
         type=count,
         required=True,
         metavar="N",
-        help="rows to draw (for each context row), or images",
+        help="rows to draw (for each context row), images, clouds, pieces or texts",
     )
-    add_output(parser, "CSV or Parquet file to write; of images, .png (a grid), .npz or .npy")
+    add_output(
+        parser,
+        "CSV or Parquet file to write; of images, .png (a grid), .npz or .npy; of clouds, .npz, "
+        ".ply, .xyz, .png, .html or a folder; of music, .mid, .wav, .png or .npz; of text, .txt",
+    )
     parser.add_argument(
         "--seed", type=seed, default=0, help="the same seed draws the same rows (default: 0)"
     )
     add_flags("sample", parser)
-    group = parser.add_argument_group("images")
+    group = parser.add_argument_group("images, clouds of points, music and text")
     group.add_argument(
         "--temperature",
         type=float,
@@ -39,7 +43,13 @@ def add_to(subparsers: Subparsers) -> None:
         "--class",
         dest="label",
         metavar="K",
-        help="the class to draw, by name or number; without, one row of the picture is one class",
+        help="the class to draw, by name or number; without, all of them in turn",
+    )
+    group.add_argument(
+        "--length", type=count, metavar="N", help="time steps of a piece, or characters of a text"
+    )
+    group.add_argument(
+        "--prefix", metavar="X", help="a file of music, or a text, with which samples begin"
     )
 
 

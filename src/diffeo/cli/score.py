@@ -21,15 +21,15 @@ def add_to(subparsers: Subparsers) -> None:
     parser = add_subcommand(
         subparsers,
         "score",
-        "write the log-likelihood (nats) of every row of a table, or of every image",
+        "write the log-likelihood (nats) of every row, image, cloud or piece, or of a text",
         _run,
     )
     parser.add_argument("model", metavar="MODEL", help="a model file")
-    parser.add_argument("data", metavar="DATA", help="a table with the model's columns, or images")
+    parser.add_argument("data", metavar="DATA", help="what the model is of")
     add_output(
         parser,
-        "CSV or Parquet file to write: the model's columns and log_prob, row by row; of images, "
-        "bits_per_dim and log_prob",
+        "CSV or Parquet file to write: the model's columns and log_prob, row by row; of others one "
+        "line each, with bits per dimension or nats per point or step",
     )
     add_draws(parser)
     add_reading(parser)

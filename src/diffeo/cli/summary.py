@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from diffeo.cli.numbers import bits_per_dimension
 
 if TYPE_CHECKING:
     from diffeo.model import Model
 
-__all__ = ["print_pairs", "rows_and_losses", "training_summary"]
+__all__ = ["print_pairs", "training_summary"]
 
 _STOPPED = {
     "epochs": "all epochs done",
@@ -49,15 +49,6 @@ def training_summary(model: Model) -> list[tuple[str, str]]:
     ]
 
 
-def rows_and_losses(model: Model) -> list[tuple[str, str]]:
-    """How many rows a fit had, and its losses."""
-    data = model.record["data"]
-    return [
-        ("rows", f"{data['rows']:,} trained on, {data['validation_rows']:,} held out"),
-        *_losses(model, model.record["history"], model.record["best_epoch"]),
-    ]
-
-
 def _members_summary(model: Model) -> list[tuple[str, str]]:
     """The same of models that were fitted one by one and are averaged."""
     record, members = model.record, model.record["members"]
@@ -76,19 +67,3 @@ def _members_summary(model: Model) -> list[tuple[str, str]]:
         )
     seconds = record.get("seconds", sum(member["seconds"] for member in members))
     return [*found, ("seconds", f"{seconds:.1f}")]
-
-
-def _losses(
-    model: Model, epochs: list[dict[str, Any]], best_epoch: int
-) -> Iterable[tuple[str, str]]:
-    from diffeo.tabular import TableFlow
-
-    best = next((epoch for epoch in epochs if epoch["epoch"] == best_epoch), {})
-    for name, label in (("train", "training nll"), ("validation", "held-out nll")):
-        loss = best.get(name)
-        if loss is None:
-            continue
-        bits = bits_per_dimension(-loss, model.event_shape[0])
-        # a table is trained with columns hidden at random, which is a harder task
-        hidden = ", with columns hidden" if name == "train" and isinstance(model, TableFlow) else ""
-        yield label, f"{loss:.4f} nats a row, {bits:.4f} bits per dimension{hidden}"

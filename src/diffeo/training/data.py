@@ -68,6 +68,8 @@ class TrainingData:
             for i, name in enumerate(self.columns):
                 column = x[:, i]
                 column = column[~column.isnan()]
+                if len(column) < 2:
+                    continue
                 statistics[name] = {
                     "min": column.min().item(),
                     "mean": column.mean().item(),
@@ -110,8 +112,9 @@ def prepare(
         free = [i for i in range(len(columns)) if i not in skipped]
         check_columns(rows.x[:, free], [columns[i] for i in free])
     train, held_out = _split(model, rows, validation, seed, columns, context_columns)
-    # of images and sequences, a few events are many numbers
-    needed = max(10, 2 * model.event_shape[-1]) if rows.x.ndim == 2 else 2
+    # of images and sequences, a few events are many numbers, or symbols
+    table = rows.x.ndim == 2 and not bool(discrete.all())
+    needed = max(10, 2 * model.event_shape[-1]) if table else 2
     if len(train) < needed:
         raise DataError(
             f"{len(rows)} rows leave {len(train)} to train on, but {columns_text(columns)} "

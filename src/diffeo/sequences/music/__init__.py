@@ -1,5 +1,6 @@
 """Music: loading and writing it, and models of it."""
 
+from diffeo.sequences.music.detect import holds_music
 from diffeo.sequences.music.drawing import draw_music
 from diffeo.sequences.music.events import Note, notes_of
 from diffeo.sequences.music.fitting import fit_rolls
@@ -16,6 +17,7 @@ __all__ = [
     "Note",
     "draw_music",
     "fit_rolls",
+    "holds_music",
     "load_music",
     "nats_per_step",
     "notes_of",

@@ -1,0 +1,1 @@
+"""Music: what the subcommands do with it."""

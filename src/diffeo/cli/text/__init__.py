@@ -1,0 +1,1 @@
+"""Texts: what the subcommands do with them."""
