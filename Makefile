@@ -53,9 +53,16 @@ bench-quality: $(VENV)/dev
 	$(BIN)/python benchmarks/imputation.py
 	$(BIN)/python benchmarks/anomaly.py
 	$(BIN)/python benchmarks/large_table.py
+	$(BIN)/python benchmarks/tuning.py
 	$(BIN)/python benchmarks/tarflow_sampling.py
 	$(BIN)/python benchmarks/digits.py
 	$(BIN)/python benchmarks/mnist.py
+	$(BIN)/python benchmarks/image_sets.py
+	$(BIN)/python benchmarks/pointclouds.py
+	$(BIN)/python benchmarks/music.py
+	$(BIN)/python benchmarks/sets.py
+	$(BIN)/python benchmarks/chorales.py
+	$(BIN)/python benchmarks/text.py
 	$(BIN)/python benchmarks/import_time.py
 
 # the other tables beside other libraries
