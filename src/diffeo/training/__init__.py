@@ -11,6 +11,7 @@ import torch
 from diffeo.arrays import ArrayLike
 from diffeo.training.checkpoint import digest, digest_of_data
 from diffeo.training.data import TrainingData, prepare
+from diffeo.training.layout import channels_last
 from diffeo.training.loop import Trainer
 from diffeo.training.options import FitOptions, Objective, OnEpoch, Schedule
 from diffeo.training.processes import Processes, joined, local_device
@@ -36,6 +37,8 @@ def fit(
         data = prepare(model, x, context, sample_weight, validation, options.seed)
         if options.device is not None:
             model.to(device)
+        if device.type == "cuda":
+            channels_last(model)
         if data.train.x.ndim == 2 and processes.first:
             warn_of_ties(data.resolutions, data.columns)
         _initialize(model, data, options)
