@@ -87,13 +87,25 @@ def test_rows_with_other_holes_are_filled_side_by_side() -> None:
 
 
 @torch.no_grad()
-def test_at_temperature_0_each_symbol_is_the_most_probable_one() -> None:
-    flow, found = _flow(), []
-    for _ in range(4):
-        # without keys and values that are kept
-        rows = torch.tensor([[*found, k] + [NAN] * (3 - len(found)) for k in range(3)]).double()
-        found.append(int(flow.log_prob(rows).argmax()))
-    assert flow.sample(temperature=0).tolist() == found
+@pytest.mark.parametrize("options", [{}, {"recurrent": 2}])
+@pytest.mark.parametrize("temperature", [0.0, 0.7, 1.0])
+def test_samples_are_the_argmax_of_shifts_and_noise(
+    options: dict[str, Any], temperature: float
+) -> None:
+    flow = _flow(**options)
+    drawn = flow.sample(50, temperature=temperature, seed=3)
+    generator = torch.Generator().manual_seed(3)
+    uniform = torch.rand((50, 4, 3), generator=generator, dtype=torch.float64)
+    noise = -(-uniform.log()).log()
+    found = torch.full((50, 4), NAN).double()
+    for t in range(4):
+        # from the start, without keys, values and states that are kept
+        each = []
+        for k in range(3):
+            found[:, t] = k
+            each.append(flow.log_prob(found))
+        found[:, t] = (torch.stack(each, 1) + temperature * noise[:, t]).argmax(1).double()
+    assert torch.equal(drawn, found)
 
 
 @torch.no_grad()

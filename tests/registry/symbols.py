@@ -43,6 +43,15 @@ DENSITIES: list[Entry] = [
         features=(4,),
     ),
     Entry(
+        "ArgmaxAutoregressive that recurs",
+        (ArgmaxAutoregressive,),
+        lambda d, c: ArgmaxAutoregressive(
+            d, 2, near=1, recurrent=1, context=c, **{**TINY, "layers": 0}
+        ),
+        features=(3,),
+        contexts=(3,),
+    ),
+    Entry(
         "ArgmaxCoupling",
         (ArgmaxCoupling,),
         lambda d, c: ArgmaxCoupling(d, 3, couplings=2, **TINY),
