@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["plot_music"]
 
 _WIDTH, _HEIGHT = 9.0, 2.2  # inches of a piece
+_SEAM = 0.08  # of a step
 # of colour-blind readers' eyes too; one for each voice in turn
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
 # white keys are the notes of C major
@@ -57,10 +58,12 @@ def plot_music(data: MusicData, *, titles: Sequence[str] | None = None) -> Figur
             if pitch % 12 in _BLACK:
                 axes.axhspan(pitch - 0.5, pitch + 0.5, color="0.95", linewidth=0)
         for note in notes:
-            start, length = note.start * data.step, (note.end - note.start) * data.step
-            colour = _COLOURS[note.voice % len(_COLOURS)]
             # a seam between notes that follow one another
-            axes.broken_barh([(start, 0.96 * length)], (note.pitch - 0.4, 0.8), color=colour)
+            start, length = note.start, note.end - note.start - _SEAM
+            colour = _COLOURS[note.voice % len(_COLOURS)]
+            axes.broken_barh(
+                [(start * data.step, length * data.step)], (note.pitch - 0.4, 0.8), color=colour
+            )
         axes.set(
             xlim=(0, len(data.pieces[i]) * data.step),
             ylim=(low - 0.5, high + 0.5),
