@@ -90,6 +90,7 @@ def from_flow(
     model = fit_clouds(
         train,
         options=options,
+        conditional=False,
         validation=None,
         epochs=10**6 if chosen.epochs is None else chosen.epochs,
         batch_size=chosen.batch_size,
@@ -150,14 +151,14 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--epochs", type=int, help="by default as many as there is time for")
     parser.add_argument("--latent", type=int, default=64)
-    parser.add_argument("--drawn", type=int, default=256)
+    parser.add_argument("--drawn", type=int, default=512)
     parser.add_argument("--layers", type=int, default=4)
     parser.add_argument("--bins", type=int, default=16)
     parser.add_argument("--hidden", type=int, default=128)
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--lr", type=float, default=2e-3)
     parser.add_argument("--warmup", type=int, default=3000, help="steps of KL warm-up")
-    parser.add_argument("--ema", type=float)
+    parser.add_argument("--ema", type=float, default=0.999)
     chosen = parser.parse_args()
     train, test = load()
     device = torch.device(chosen.device).type

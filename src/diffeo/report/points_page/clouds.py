@@ -15,7 +15,7 @@ __all__ = ["turnable", "turnables"]
 
 HEIGHT = 320
 # beside the origin, somewhat above it
-EYE = (1.25, 1.0, 0.7)
+EYE = (1.0, 0.8, 0.55)
 
 
 def turnables(clouds: Sequence[ShownCloud]) -> str:
