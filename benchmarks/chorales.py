@@ -22,7 +22,8 @@ from torch import Tensor
 
 from diffeo.estimates import mean_and_error
 from diffeo.models import ArgmaxAutoregressive
-from diffeo.sequences import VoiceData, bits_per_symbol, load_voices
+from diffeo.sequences import VoiceData, bits_per_symbol
+from diffeo.sequences.music import load_music
 from diffeo.sequences.symbols import harmonised, sample_voices
 from diffeo.sequences.symbols.chorales import transposed_windows
 from diffeo.sequences.symbols.data import as_rows
@@ -42,7 +43,7 @@ DROPOUT = 0.1
 # soprano, alto, tenor, bass: MIDI pitches of choirs, C4-A5, F3-D5, C3-A4, C2-E4
 RANGES = ((60, 81), (53, 74), (48, 69), (36, 64))
 WITHIN = 0.99
-BATCH = {"batch_size": 16, "lr": 2e-3}
+BATCH: dict[str, Any] = {"batch_size": 16, "lr": 2e-3}
 NAMES = ("bigram", "LSTM", "flow")
 
 
@@ -51,7 +52,10 @@ class Chorales:
 
     def __init__(self) -> None:
         path = data_folder("music") / "jsb16_satb.npz"
-        self.train, self.test = (load_voices(path, split=split) for split in ("train", "test"))
+        self.train, self.test = (
+            VoiceData(load_music(path, split=split, kind="voices").pieces, path.name)
+            for split in ("train", "test")
+        )
         self.alphabet = pitch_alphabet(
             VoiceData([*self.train.pieces, *self.test.pieces], self.train.source)
         )

@@ -35,7 +35,8 @@ DRAWS = 20
 COUPLED = 32
 SHARES = 0.9, 0.95
 WANTED = 0.05
-BATCH = {"batch_size": 32, "lr": 2e-3}
+DROPOUT = 0.1
+BATCH: dict[str, Any] = {"batch_size": 32, "lr": 2e-3}
 NAMES = ("trigram", "LSTM", "autoregressive", "autoregressive, any order", "coupling")
 
 
@@ -67,6 +68,7 @@ def flow_of(data: Shakespeare, any_order: float = 0.0) -> ArgmaxAutoregressive:
         recurrent=1,
         near=2,
         any_order=any_order,
+        dropout=DROPOUT,
         seed=SEED,
     )
 
@@ -94,7 +96,9 @@ def run(name: str, minutes: float) -> dict[str, Any]:
 def _lstm(data: Shakespeare, minutes: float) -> dict[str, Any]:
     torch.manual_seed(SEED)
     count = len(data.alphabet)
-    model: Any = widest(lambda width: LSTM(LENGTH, count, width), parameters(flow_of(data)))
+    model: Any = widest(
+        lambda width: LSTM(LENGTH, count, width, dropout=DROPOUT), parameters(flow_of(data))
+    )
     record = afforded(model, data.windows, 60 * minutes, seed=SEED, **BATCH)
     # it reads the whole of the text that is judged
     with torch.no_grad():
@@ -111,7 +115,7 @@ def main() -> None:
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     protocol = {"seed": SEED, "length": LENGTH, "context": CONTEXT, "draws": DRAWS}
-    runs = Runs("text", {**protocol, "coupled": COUPLED, "batch": BATCH})
+    runs = Runs("text", {**protocol, "coupled": COUPLED, "batch": BATCH, "dropout": DROPOUT})
     for name in NAMES:
         if name == chosen.only or (chosen.only is None and name not in runs):
             runs.add(name, run(name, chosen.minutes))

@@ -8,7 +8,6 @@ from diffeo.sequences.symbols import (
     bits_per_symbol,
     fit_symbols,
     fit_voices,
-    load_voices,
 )
 from diffeo.sequences.text import fit_text, generate, infill, load_text
 
@@ -23,7 +22,6 @@ __all__ = [
     "generate",
     "infill",
     "load_text",
-    "load_voices",
 ]
 
 storage.register(LatentSequenceFlow, RecurrentTransform)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ import pytest
 
 from diffeo.errors import DataError
 from diffeo.models import ArgmaxAutoregressive
-from diffeo.sequences import VoiceData, fit_voices, load_voices
+from diffeo.sequences import VoiceData, fit_voices
 from diffeo.sequences.symbols import continued, harmonised, sample_voices
 from diffeo.sequences.symbols.chorales import transposed_windows
 from diffeo.sequences.symbols.pitches import as_pitches, as_symbols
@@ -115,24 +114,3 @@ def test_what_does_not_fit_is_named(model: ArgmaxAutoregressive) -> None:
 def test_what_is_no_pitch_is_named(piece: Any, message: str) -> None:
     with pytest.raises(DataError, match=message):
         VoiceData([piece])
-
-
-def test_pieces_of_a_file(tmp_path: Path) -> None:
-    pieces = _pieces(3)
-    path = tmp_path / "pieces.npz"
-    steps, lengths = np.concatenate(pieces).astype(np.int8), np.array([24, 24, 24])
-    np.savez(path, train=steps, train_len=lengths, test=steps[:24], test_len=lengths[:1])
-    data = load_voices(path, split="train")
-    assert len(data) == 3
-    assert np.array_equal(data.pieces[1], pieces[1])
-    assert len(load_voices(path, split="test")) == 1
-    with pytest.raises(DataError, match="pass split="):
-        load_voices(path)
-    np.savez(path, steps)
-    assert len(load_voices(path)) == 1
-    np.savez(path, train=steps, train_len=np.array([3]))
-    with pytest.raises(DataError, match=r"lengths of the pieces must be whole, .* the 72 steps"):
-        load_voices(path)
-    path.write_bytes(b"no archive")
-    with pytest.raises(DataError, match=r"pieces\.npz is damaged"):
-        load_voices(path)

@@ -5,7 +5,7 @@ from diffeo.sequences.symbols.data import SymbolData
 from diffeo.sequences.symbols.filling import filled
 from diffeo.sequences.symbols.fitting import fit_symbols
 from diffeo.sequences.symbols.judging import Bits, bits_per_symbol, log_probs
-from diffeo.sequences.symbols.voices import VoiceData, load_voices
+from diffeo.sequences.symbols.voices import VoiceData
 
 __all__ = [
     "Bits",
@@ -17,7 +17,6 @@ __all__ = [
     "fit_symbols",
     "fit_voices",
     "harmonised",
-    "load_voices",
     "log_probs",
     "sample_voices",
 ]

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from diffeo.errors import DataError
 from diffeo.models.sequences.alphabet import Codes
-from diffeo.reading.array_files import Archive, Array
-from diffeo.reading.splits import choose, split_called
 
-__all__ = ["REST", "VoiceData", "load_voices", "pitch_alphabet"]
+__all__ = ["REST", "VoiceData", "pitch_alphabet"]
 
 REST = "rest"
 # pitches of MIDI
@@ -25,6 +21,8 @@ _HIGHEST = 127
 @dataclass(frozen=True, eq=False)
 class VoiceData:
     """Pieces of V voices: at each step the MIDI pitch of every voice, or -1 where it rests.
+
+    ``diffeo.sequences.music.load_music(path, kind="voices").pieces`` are such pieces.
 
     Args:
         pieces: one array (steps, V) a piece, of whole numbers from -1 to 127.
@@ -99,50 +97,6 @@ def _checked(piece: Any, i: int, source: str) -> Codes:
             f"pitches are whole numbers from 0 to {_HIGHEST}, and -1 is a rest"
         )
     return array.astype(np.int64)
-
-
-def load_voices(path: str | os.PathLike[str], *, split: str | None = None) -> VoiceData:
-    """Pieces of an .npz file: steps of all pieces one after another, (steps, V), and their lengths.
-
-    The arrays are called ``train``, ``valid`` and ``test``, or anything if there is one; beside
-    each is one called like it with ``_len`` behind, (pieces,). Without, it is a single piece.
-
-    Args:
-        path: the file.
-        split: "train", "validation" or "test", where there are several.
-
-    Raises:
-        DataError: arrays of other shapes, lengths that do not add up, or numbers that are no
-            pitch.
-        ValueError: ``split`` is no name of a part.
-        OSError: a file that cannot be read.
-    """
-    archive = Archive(Path(path))
-    names = [name for name in archive.shapes if not name.endswith("_len")]
-    parts: dict[str | None, str] = {split_called(name): name for name in names}
-    if not names or (len(names) > 1 and len(parts) < len(names)):
-        raise DataError(
-            f"{path} holds {archive.described()}; pieces of voices are arrays (steps, voices) "
-            f"called train, valid and test, or a single one"
-        )
-    chosen = choose(parts, split, str(path), "pieces")
-    steps = archive.read(chosen)
-    lengths = archive.read(f"{chosen}_len") if f"{chosen}_len" in archive.shapes else None
-    return VoiceData(_pieces(steps, lengths, f"{path}, {chosen}"), str(path))
-
-
-def _pieces(steps: Array, lengths: Array | None, source: str) -> list[Array]:
-    if steps.ndim != 2:
-        raise DataError(f"{source}: pieces have the shape (steps, voices), got {steps.shape}")
-    if lengths is None:
-        return [steps]
-    whole = lengths.ndim == 1 and lengths.dtype.kind in "iu" and (lengths > 0).all()
-    if not whole or lengths.sum() != len(steps):
-        raise DataError(
-            f"{source}: the lengths of the pieces must be whole, at least 1, and add up to the "
-            f"{len(steps)} steps that there are"
-        )
-    return np.split(steps, np.cumsum(lengths)[:-1])
 
 
 def pitch_alphabet(data: VoiceData) -> tuple[str, ...]:
