@@ -89,6 +89,16 @@ def test_archives_give_back_what_was_written(tmp_path):
         _same(load_music(path), data)
 
 
+def test_the_step_of_an_archive_is_its_own(tmp_path):
+    (path,) = write_music(tmp_path / "pieces.npz", duet())
+    assert load_music(path, step=0.25).step == 0.25
+    with pytest.raises(DataError, match=r"steps are of 0\.25 quarter notes, not 1"):
+        load_music(path, step=1.0)
+    np.savez(tmp_path / "silent.npz", pieces=np.zeros((3, 88), np.uint8), pieces_len=[3])
+    assert load_music(tmp_path / "silent.npz").step == 1.0
+    assert load_music(tmp_path / "silent.npz", step=0.5).step == 0.5
+
+
 def test_parts_of_archives_and_folders(tmp_path):
     data = rolls(6)
     packed = np.packbits(np.concatenate(data.pieces), axis=1)

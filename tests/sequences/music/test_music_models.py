@@ -52,6 +52,8 @@ def test_a_model_draws_music_and_carries_it_on(model):
     beginning = rolls().subset([2])
     longer = draw_music(model, 2, 7, prefix=beginning, prefix_steps=4)
     assert longer.lengths.tolist() == [7, 7]
+    # twice a prefix, up to the length of the model
+    assert draw_music(model, prefix=beginning, prefix_steps=5).lengths.tolist() == [model.steps]
     for piece in longer.pieces:
         np.testing.assert_array_equal(piece[:4], beginning.pieces[0][:4])
 

@@ -137,8 +137,8 @@ class LatentSequenceFlow(PackedLatents):
         super().__init__(encoder, flow, decoder, likelihood, width)
         self.transpose = transpose
         self.window = None if window is None else check_count("window", window)
-        # of the gates of all steps
-        self.row_width = steps * 4 * max(hidden, prior_hidden or 0)
+        # the states of all steps
+        self.row_width = steps * max(hidden, prior_hidden or 0)
 
     def of_length(self: Self, steps: int) -> Self:
         """A copy, with the same weights, of sequences of up to another number of steps.

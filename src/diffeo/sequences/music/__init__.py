@@ -6,6 +6,7 @@ from diffeo.sequences.music.events import Note, notes_of
 from diffeo.sequences.music.fitting import fit_rolls
 from diffeo.sequences.music.judging import nats_per_step
 from diffeo.sequences.music.loading import load_music, split_pieces
+from diffeo.sequences.music.matching import step_of
 from diffeo.sequences.music.music_data import MusicData
 from diffeo.sequences.music.pictures import plot_music
 from diffeo.sequences.music.sound import sound_of
@@ -24,5 +25,6 @@ __all__ = [
     "plot_music",
     "sound_of",
     "split_pieces",
+    "step_of",
     "write_music",
 ]

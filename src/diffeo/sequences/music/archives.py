@@ -74,9 +74,19 @@ def _read(archive: Archive, name: str, step: float | None) -> MusicData:
         tuple(np.split(whole, np.cumsum(lengths)[:-1])),
         "voices" if voices else "rolls",
         low=int(_scalar(archive, "low", LOWEST)),
-        step=float(_scalar(archive, "step", default)) if step is None else step,
+        step=_step(archive, step, default),
         source=source,
     )
+
+
+def _step(archive: Archive, wanted: float | None, default: float) -> float:
+    """The step of the file, or if it does not say, the one wanted, or the default."""
+    found = float(_scalar(archive, "step", default if wanted is None else wanted))
+    if wanted not in (None, found):
+        raise DataError(
+            f"{archive.path} says that its steps are of {found:g} quarter notes, not {wanted:g}"
+        )
+    return found
 
 
 def _scalar(archive: Archive, name: str, default: float) -> Array | float:

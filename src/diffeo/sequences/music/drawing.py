@@ -26,7 +26,8 @@ def draw_music(
     Args:
         model: fitted by ``fit_rolls``, or any of rolls.
         count: of pieces.
-        steps: of each; by default the median of the pieces of the fit.
+        steps: of each; by default the median of the pieces of the fit, or if it is more, twice the
+            prefix, up to the length of the model.
         prefix: one piece to carry on.
         prefix_steps: steps of it to keep; by default all.
         temperature: T >= 0; see ``LatentSequenceFlow.draw`` and ``continued``.
@@ -45,20 +46,21 @@ def draw_music(
         >>> draw_music(model, 4, prefix=beginning, seed=1).lengths
         array([8, 8, 8, 8])
     """
-    if steps is None:
-        steps = int(model.record.get("music", {}).get("typical_steps", model.steps))
+    typical = int(model.record.get("music", {}).get("typical_steps", model.steps))
     if prefix is None:
-        rolls = model.draw(count, steps, temperature=temperature, seed=seed)
+        rolls = model.draw(count, steps or typical, temperature=temperature, seed=seed)
         return rolls_of(model, rolls.cpu().numpy(), "sample")
     if len(prefix) != 1:
         raise DataError(f"{prefix.source} holds {len(prefix)} pieces; a prefix is one")
     (roll,) = for_model(model, prefix).pieces
     if prefix_steps is not None:
         roll = roll[:prefix_steps]
+    if steps is None:
+        steps = min(max(typical, 2 * len(roll)), model.steps)
     if not 1 <= len(roll) < steps:
         raise DataError(
             f"{prefix.called(0)}: {len(roll)} steps of it are given, but a prefix has at least one "
-            f"and fewer than the {steps} of the pieces wanted"
+            f"and fewer than the {steps} of the pieces wanted (at most the model's {model.steps})"
         )
     found = model.continued(roll, count, steps, temperature=temperature, seed=seed)
     return rolls_of(model, found, "continuation")

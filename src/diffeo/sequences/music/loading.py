@@ -40,8 +40,8 @@ def load_music(
         split: "train", "validation" or "test", where there are several.
         kind: "rolls" or "voices"; by default what the .npz file holds, and rolls of MIDI. Voices of
             a MIDI file are its channels.
-        step: quarter notes a time step; by default that of the .npz file (rolls 1, voices 1/4 if it
-            does not say), and 1/4 for MIDI, whose notes are rounded to it.
+        step: quarter notes a time step, to which the notes of MIDI are rounded; by default 1/4.
+            Of an .npz file that does not say its own; by default 1 for rolls, 1/4 for voices.
 
     Raises:
         FileNotFoundError: no such file or folder.
