@@ -272,6 +272,20 @@ def test_trying_the_networks_leaves_them_as_they_are() -> None:
     assert int(norm.num_batches_tracked) == 0
 
 
+@pytest.mark.parametrize(
+    ("warmup", "betas"), [(0, {0: 0, 4: 0, 5: 1}), (10, {4: 0, 5: 0, 10: 0.5, 15: 1, 40: 1})]
+)
+def test_the_divergence_is_free_at_first(warmup: int, betas: dict[int, float]) -> None:
+    vae = _vae().train()
+    x = _stripes(10)
+    terms = vae.elbo_terms(x, seed=torch.Generator().manual_seed(3))
+    for updates, beta in betas.items():
+        vae.updates.fill_(updates)
+        torch.manual_seed(3)
+        loss = negative_elbo(vae, x, warmup=warmup, free=5)
+        assert torch.allclose(loss, (beta * terms.divergence - terms.likelihood).mean(), atol=1e-5)
+
+
 def test_pixels_that_are_not_binary_are_named() -> None:
     x = _stripes(50)
     x[3, 1] = 0.5
@@ -279,9 +293,17 @@ def test_pixels_that_are_not_binary_are_named() -> None:
         _vae().fit(x, progress=False)
 
 
-@pytest.mark.parametrize("options", [{"kl_warmup": -1}, {"kl_warmup": 5, "objective": print}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"kl_warmup": -1},
+        {"kl_free": -1},
+        {"kl_warmup": 5, "objective": print},
+        {"kl_free": 5, "objective": print},
+    ],
+)
 def test_a_warm_up_that_makes_no_sense(options: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="kl_warmup"):
+    with pytest.raises(ValueError, match=next(iter(options))):
         _vae().fit(_stripes(50), progress=False, **options)
 
 

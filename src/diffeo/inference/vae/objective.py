@@ -67,8 +67,8 @@ def negative_elbo(
     terms = model.training_terms(x, context) if model.training else model.elbo_terms(x, context)
     beta = model.updates.new_ones((), dtype=x.dtype)
     if model.training:
-        if warmup or free:
-            beta = ((model.updates - free) / max(warmup, 1)).clamp(0, 1).to(x.dtype)
+        after = model.updates - free
+        beta = ((after / warmup).clamp(0, 1) if warmup else after >= 0).to(x.dtype)
         model.updates += 1
     loss = beta * terms.divergence - terms.likelihood
     return (loss if weight is None else weight * loss).mean()
