@@ -173,7 +173,8 @@ def test_draws_have_the_steps_wanted_and_are_all_alike_when_cold():
 
 
 def test_it_is_saved_and_loaded(tmp_path: Path):
-    model = LatentSequenceFlow(5, 3, likelihood=Categorical(4), **SMALL)
+    univariate = diffeo.univariates.NonlinearSquared()
+    model = LatentSequenceFlow(5, 3, likelihood=Categorical(4), univariate=univariate, **SMALL)
     model.save(tmp_path / "m.safetensors")
     again = diffeo.load(tmp_path / "m.safetensors")
     x = torch.randint(0, 4, (6, 5, 3)).float()
