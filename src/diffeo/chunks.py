@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from diffeo.checks import check_count
 
-__all__ = ["SMALL", "by_chunks", "checked_chunk_size", "rows_at_once"]
+__all__ = ["SMALL", "by_chunks", "checked_chunk_size", "rows_at_once", "widths_of"]
 
 # bytes of temporaries, by the estimate below, that no chunk of more than one row exceeds
 LIMIT = 256 * 2**20
@@ -44,7 +44,7 @@ def rows_at_once(
     keep theirs for a gradient, as all of them together. A part whose width its weights do not
     show says it by an attribute ``row_width``.
     """
-    widths = [math.prod(event_shape), *_widths(part, event_shape)]
+    widths = widths_of(part, event_shape)
     bytes_a_row = LIVE * (sum(widths) if graph else max(widths)) * like.element_size()
     rows = LIMIT // bytes_a_row
     if like.device.type == "cpu":
@@ -52,8 +52,12 @@ def rows_at_once(
     return max(1, rows)
 
 
+def widths_of(part: nn.Module, event_shape: tuple[int, ...]) -> list[int]:
+    """Numbers a row in an event, and in what each layer inside ``part`` computes."""
+    return [math.prod(event_shape), *_widths(part, event_shape)]
+
+
 def _widths(part: nn.Module, event_shape: tuple[int, ...]) -> Iterator[int]:
-    """Numbers a row in what each layer inside ``part`` computes."""
     for module in part.modules():
         univariate = getattr(module, "univariate", None)
         if univariate is not None:

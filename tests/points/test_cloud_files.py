@@ -10,6 +10,7 @@ import torch
 
 from diffeo.errors import DataError
 from diffeo.points import PointData, load_clouds, save_clouds
+from diffeo.points.files.detect import holds_clouds
 
 RNG = np.random.default_rng(0)
 CLOUD = RNG.normal(size=(20, 3)).astype(np.float32)
@@ -83,6 +84,22 @@ def test_arrays_tensors_and_lists():
         load_clouds(3)
     with pytest.raises(DataError, match=r"got one of shape \(2, 5, 7\)"):
         load_clouds(np.zeros((2, 5, 7)))
+
+
+def test_clouds_are_told_from_tables_and_images(tmp_path):
+    shapes = {"clouds": (4, 9, 3), "flat": (4, 9, 2), "table": (9, 3), "images": (4, 9, 9)}
+    for name, shape in shapes.items():
+        np.save(tmp_path / f"{name}.npy", np.zeros(shape))
+        np.savez(tmp_path / f"{name}.npz", x_train=np.zeros(shape), y_train=np.zeros(shape[0]))
+    for suffix in ("npy", "npz"):
+        found = [name for name in shapes if holds_clouds(tmp_path / f"{name}.{suffix}")]
+        assert found == ["clouds", "flat"]
+    np.savez(tmp_path / "meshes.npz", spot=CLOUD, bunny=CLOUD)
+    assert holds_clouds(tmp_path / "meshes.npz")
+    assert not holds_clouds(tmp_path)
+    save_clouds(tmp_path / "a.xyz", CLOUD)
+    assert holds_clouds(tmp_path)
+    assert not holds_clouds(tmp_path / "none.npz")
 
 
 def test_points_of_a_mesh_lie_on_its_faces(tmp_path):

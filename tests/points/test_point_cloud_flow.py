@@ -146,6 +146,11 @@ def test_numpy_and_lists_come_back_as_they_went_in():
     assert isinstance(model.decode(torch.zeros(4, 2), points=7, seed=0), torch.Tensor)
 
 
+def test_few_large_clouds_are_worked_on_at_a_time():
+    model = _small()
+    assert model.of_size(2048)._rows_at_once(10**7) < model._rows_at_once(10**7) / 50
+
+
 def test_units_of_the_data_are_kept():
     rng = np.random.default_rng(0)
     clouds = np.stack([ring(rng, 20) for _ in range(30)])

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from diffeo.arcs import arc
 from diffeo.arrays import ArrayLike, like_input, to_tensor
 from diffeo.checks import check_count, check_event
+from diffeo.chunks import widths_of
 from diffeo.density import Density, SampleShape, Seed, as_generator
 from diffeo.draw import Draw
 from diffeo.flow import Flow
@@ -20,7 +21,7 @@ from diffeo.inference.vae import ElboTerms, LatentModel
 from diffeo.labels import OfClasses
 from diffeo.points.encoder import PointEncoder
 from diffeo.points.parts import check_parts
-from diffeo.points.stacks import Clouds, as_given, for_each_size, tensors_of
+from diffeo.points.stacks import AT_ONCE, Clouds, as_given, for_each_size, tensors_of
 from diffeo.transforms import Standardize
 
 __all__ = ["PointCloudFlow"]
@@ -123,6 +124,12 @@ class PointCloudFlow(OfClasses, LatentModel):
     def latent(self) -> int:
         """Width of a code z."""
         return self.flow.event_shape[0]
+
+    @property
+    def row_width(self) -> int:
+        """Numbers a cloud in the widest layer, which works on all points of it."""
+        parts = (widths_of(part, (self.dim,)) for part in (self.points, self.encoder))
+        return self.count * max(map(max, parts))
 
     def of_size(self: Self, count: int) -> Self:
         """The same model, with the same weights, of clouds of another number of points.
@@ -400,5 +407,6 @@ class PointCloudFlow(OfClasses, LatentModel):
         """Clouds (*batch, points, dim) of the shapes z (*batch, latent)."""
         count = check_count("points", points)
         rows = z.reshape(-1, self.latent)
-        made = [self._points_at(row, Draw((count,), generator=generator)) for row in rows]
-        return torch.stack(made).reshape(*z.shape[:-1], count, self.dim)
+        draw = Draw((count,), generator=generator)
+        made = [self._points_at(some, draw) for some in rows.split(max(1, AT_ONCE // count))]
+        return torch.cat(made).reshape(*z.shape[:-1], count, self.dim)

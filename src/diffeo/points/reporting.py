@@ -152,8 +152,9 @@ def _path(model: PointCloudFlow, data: PointData, up: str, seed: int) -> list[Sh
         return []
     ends = data.subset(at[[0, -1]])
     contexts = contexts_of(model, ends)
+    first, last = ends.clouds
     clouds = model.interpolate(
-        *ends.clouds, STEPS, context=None if contexts is None else contexts[0], seed=seed
+        first, last, STEPS, context=None if contexts is None else contexts[0], seed=seed
     )
     return [_shown(c, f"step {i + 1} of {STEPS}", up) for i, c in enumerate(clouds)]
 

@@ -11,12 +11,12 @@ from torch import Tensor
 from diffeo.arrays import ArrayLike, Floats, like_input, to_tensor
 from diffeo.errors import DataError, ShapeError
 
-__all__ = ["Clouds", "arrays_of", "as_given", "for_each_size", "tensors_of"]
+__all__ = ["AT_ONCE", "Clouds", "arrays_of", "as_given", "for_each_size", "tensors_of"]
 
 # an array of clouds (n, points, dim), or a list of clouds (points, dim)
 Clouds = ArrayLike
-# numbers of points in a stack, at most
-_POINTS = 2**17
+# points that are worked on together, at most
+AT_ONCE = 2**17
 
 
 def tensors_of(clouds: Clouds, dim: int, like: Tensor) -> list[Tensor]:
@@ -81,7 +81,7 @@ def _stacks(sizes: Sequence[int]) -> Iterator[list[int]]:
     """Places of clouds of one size, few enough to be worked on together."""
     for size in sorted(set(sizes)):
         places = [i for i, other in enumerate(sizes) if other == size]
-        most = max(1, _POINTS // size)
+        most = max(1, AT_ONCE // size)
         for start in range(0, len(places), most):
             yield places[start : start + most]
 
