@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,15 +19,15 @@ __all__ = ["fit_rolls"]
 
 # draws of the bound on held-out pieces
 _DRAWS = 10
-# training steps in which latents are free, and in which they come to cost what they cost
-_FREE, _WARMUP = 150, 600
-# steps of a piece that a training step sees
-_WINDOW = 128
-_SEMITONES = 6
-# steps of training, and their rows
-_STEPS, _BATCH = 4000, 16
-_NOT_OPTIONS = {"self", "steps", "width", "seed", "likelihood"}
+# steps of a piece that a training step sees, and semitones that it may be moved by
+_WINDOW, _SEMITONES = 64, 6
+# training steps, minutes of one core, and the pieces of each
+_STEPS, _BATCH = 6000, 8
 _FEWEST_EPOCHS, _MOST_EPOCHS = 10, 400
+# of all steps, the share in which latents cost nothing, and in which they come to their price
+_FREE, _RISING = 0.05, 0.5
+_MOST_FREE = 300
+_NOT_OPTIONS = {"self", "steps", "width", "seed", "likelihood"}
 
 
 def fit_rolls(
@@ -39,7 +40,7 @@ def fit_rolls(
 ) -> LatentSequenceFlow:
     """Fit a ``LatentSequenceFlow`` to rolls; voices become rolls of 88 notes.
 
-    In training, pieces are transposed by up to six semitones, and seen through windows of 128
+    In training, pieces are transposed by up to six semitones, and seen through windows of 64
     steps; what is held out is neither. The record of the model holds, under "music", where the
     rolls come from, what a step and the lowest note are, and nats a step of held-out pieces.
 
@@ -68,20 +69,11 @@ def fit_rolls(
     longest = [part.lengths.max() for part in (train, held_out) if part is not None]
     steps = int(max(longest))
     model = _built(steps, train.width, dict(options or {}), seed)
-    epochs = round(_STEPS * _BATCH / len(train))
-    defaults = {
-        "epochs": min(max(epochs, _FEWEST_EPOCHS), _MOST_EPOCHS),
-        "batch_size": _BATCH,
-        "lr": 3e-3,
-        "kl_free": _FREE,
-        "kl_warmup": _WARMUP,
-        "patience": None,
-    }
     model.fit(
         train.padded(steps),
         validation=None if held_out is None else held_out.padded(steps),
         seed=seed,
-        **{**defaults, **fit},
+        **{**_fit_options(len(train), fit), **fit},
     )
     model.record["music"] = {
         "source": data.source,
@@ -115,6 +107,22 @@ def _built(steps: int, width: int, given: dict[str, Any], seed: int) -> LatentSe
         )
     sizes = {"transpose": _SEMITONES, "window": _WINDOW, **given}
     return LatentSequenceFlow(steps, width, seed=seed, **sizes)
+
+
+def _fit_options(rows: int, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Length of the fit, and within it the steps until latents cost what they cost."""
+    batch = given.get("batch_size", _BATCH)
+    an_epoch = math.ceil(rows / batch)
+    epochs = min(max(round(_STEPS / an_epoch), _FEWEST_EPOCHS), _MOST_EPOCHS)
+    steps = given.get("epochs", epochs) * an_epoch
+    return {
+        "epochs": epochs,
+        "batch_size": batch,
+        "lr": 2e-3,
+        "patience": None,
+        "kl_free": min(round(_FREE * steps), _MOST_FREE),
+        "kl_warmup": round(_RISING * steps),
+    }
 
 
 def _figures(model: LatentSequenceFlow, held_out: MusicData | None) -> dict[str, Any]:
