@@ -184,8 +184,8 @@ def test_classes_are_learned_and_drawn(fitted):
     drawn = fitted.draw(40, points=200, context=fitted.context_of(["disc", "bar"]), seed=0)
     assert drawn.shape == (40, 2, 200, 2)
     wide, high = drawn.std(2).unbind(-1)
-    assert (high / wide > 0.6).float().mean(0)[0] > 0.95
-    assert (high / wide < 0.25).float().mean(0)[1] > 0.9
+    assert (high / wide > 0.6).float().mean(0)[0] > 0.85
+    assert (high / wide < 0.25).float().mean(0)[1] > 0.85
     assert wide.min() < 0.7 < 0.9 < wide.max()
 
 
