@@ -58,9 +58,9 @@ DENSITIES: list[Entry] = [
         features=(2,),
     ),
     Entry(
-        "ArgmaxCoupling of bits",
+        "ArgmaxCoupling given a context",
         (ArgmaxCoupling,),
-        lambda d, c: ArgmaxCoupling(d, 2, couplings=2, context=c, **TINY),
+        lambda d, c: ArgmaxCoupling(d, 3, couplings=2, context=c, **TINY),
         features=(3,),
         contexts=(3,),
     ),
