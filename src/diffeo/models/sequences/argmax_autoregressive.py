@@ -199,9 +199,9 @@ class ArgmaxAutoregressive(OfSymbols, Model):
             return like_input(total, x, context)
 
     def _given(self, given: ArrayLike | None, x: Tensor) -> Tensor:
-        flags = torch.zeros_like(x[..., 0:0]).bool() if given is None else torch.as_tensor(given)
         if given is None:
             return torch.zeros_like(x, dtype=torch.bool)
+        flags = torch.as_tensor(given)
         if flags.dtype != torch.bool or flags.shape[-1:] != x.shape[-1:] or flags.ndim > x.ndim:
             raise ShapeError(
                 f"given must hold booleans of shape {self.event_shape} or {tuple(x.shape)}, got "

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from diffeo.bases import StandardNormal
 from diffeo.checks import check_count
+from diffeo.described import Described
 from diffeo.errors import ShapeError
 from diffeo.flow import Flow
 from diffeo.models.sequences.alphabet import OfSymbols, named
@@ -93,17 +94,10 @@ class ArgmaxCoupling(OfSymbols, SurjectiveFlow):
             ]
         super().__init__(Flow(StandardNormal(length * argmax.digits), Sequential(*stack)), argmax)
         self.alphabet = alphabet
-        self.given = {
-            "length": length,
-            "symbols": symbols if isinstance(symbols, int) else alphabet,
-            "couplings": couplings,
-            "univariate": univariate,
-            **sizes,
-            "seed": seed,
-        }
 
     def arguments(self) -> dict[str, Any]:
-        return self.given
+        # what it was built with, not the parts of a SurjectiveFlow
+        return Described.arguments(self)
 
 
 def _masks(length: int, digits: int, count: int) -> list[Tensor]:

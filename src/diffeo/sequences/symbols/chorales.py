@@ -69,12 +69,13 @@ def fit_voices(
         (2, ('rest', '60', '61', '62', '63'))
     """
     train, held_out = _split(data, validation, seed)
-    alphabet = pitch_alphabet(train)
+    every = train if held_out is None else VoiceData([*train.pieces, *held_out.pieces], data.source)
+    alphabet = pitch_alphabet(every)
     sizes = dict(options or {})
     if model == "argmax-autoregressive":
         sizes = {**_of_voices(data.voices, steps), **sizes}
     flow = built(model, steps * data.voices, alphabet, sizes, seed)
-    judge = None if held_out is None else as_symbols(_known(held_out, alphabet), alphabet)
+    judge = None if held_out is None else as_symbols(held_out, alphabet)
     fit_windows(
         flow,
         transposed_windows(train, alphabet, steps, seed=seed),
@@ -282,22 +283,6 @@ def _split(
         return data, None
     first, second = split_rows(len(data), validation, seed)
     return data.subset(first.numpy()), data.subset(second.numpy())
-
-
-def _known(data: VoiceData, alphabet: tuple[str, ...]) -> VoiceData:
-    """Pieces without what the alphabet does not have: its nearest pitch of the same name instead.
-
-    A held-out piece may reach a semitone further than all that are trained on.
-    """
-    lowest, highest = int(alphabet[1]), int(alphabet[-1])
-
-    def moved(piece: Codes) -> Codes:
-        below = (piece >= 0) & (piece < lowest)
-        piece = np.where(below, piece + 12 * -((piece - lowest) // 12), piece)
-        above = piece > highest
-        return np.where(above, piece - 12 * -((highest - piece) // 12), piece)
-
-    return VoiceData([moved(piece) for piece in data.pieces], data.source)
 
 
 def _checked(start: Codes, voices: int) -> Codes:
