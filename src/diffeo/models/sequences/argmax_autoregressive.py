@@ -16,8 +16,10 @@ from diffeo.draw import Draw
 from diffeo.errors import DataError, ShapeError
 from diffeo.model import Model
 from diffeo.models.sequences.alphabet import OfSymbols, named
+from diffeo.models.sequences.drawing import filled_rows
+from diffeo.models.sequences.gumbel import gumbel, won_by
 from diffeo.models.sequences.orders import drawn_given, visiting_order
-from diffeo.nets.any_order import AnyOrderTransformer, StepCache
+from diffeo.nets.any_order import AnyOrderTransformer
 from diffeo.supports import Features, categories
 from diffeo.training import Objective
 
@@ -301,40 +303,17 @@ class ArgmaxAutoregressive(OfSymbols, Model):
         uniform = torch.rand(
             size, generator=draw.generator, dtype=self.like.dtype, device=self.like.device
         )
-        noise = temperature * _gumbel(uniform.reshape(-1, length, count))
+        noise = temperature * gumbel(uniform.reshape(-1, length, count))
         rows = known.expand(*batch, length).reshape(-1, length)
         context = self._rows(draw.context, batch)
         most = draw.chunk_size or max(len(rows), 1)
         parts = [
-            self._filled_rows(r, n, None if context is None else context[i : i + most])
+            filled_rows(self.network, r, n, None if context is None else context[i : i + most])
             for i, r, n in zip(
                 range(0, max(len(rows), 1), most), rows.split(most), noise.split(most), strict=True
             )
         ]
         return torch.cat(parts).reshape(*batch, length)
-
-    def _filled_rows(self, rows: Tensor, noise: Tensor, context: Tensor | None) -> Tensor:
-        count, length = len(self.alphabet), self.event_shape[0]
-        there = ~rows.isnan()
-        codes = torch.where(there, rows, count).long()
-        # nothing is beyond an end here: what is not there is drawn
-        order = visiting_order(torch.ones_like(there), there)
-        rank = order.argsort(1)
-        cache = StepCache(length, reuse=True)
-        # what all rows are given is read in one pass
-        first = int(there.sum(1).min()) if len(rows) else 0
-        ends = [*range(first + 1, length + 1)]
-        for end in ends:
-            at = slice(cache.length, end)
-            scores = self.network.scores(
-                self.network.steps(codes, order, rank, at), context, cache
-            )[:, -1]
-            cache.length = end
-            place = order[:, end - 1 : end]
-            drawn = (scores.to(noise) + _at(noise, place)).argmax(-1, keepdim=True)
-            held = codes.gather(1, place)
-            codes.scatter_(1, place, torch.where(held < count, held, drawn))
-        return codes.to(rows)
 
     @torch.no_grad()
     def latents(self, x: ArrayLike, context: ArrayLike | None = None, *, seed: Seed = None) -> Any:
@@ -364,15 +343,9 @@ class ArgmaxAutoregressive(OfSymbols, Model):
         natural = torch.arange(self.event_shape[0], device=point.device).expand_as(codes)
         scores = self.network(codes, natural, self._rows(seen, tuple(point.shape[:-1])))
         shift = scores.to(point).reshape(*point.shape, count)
-        largest = shift.logsumexp(-1, keepdim=True) + _gumbel(
-            draw.uniform((*self.event_shape, 1), point)
-        )
-        free = shift + _gumbel(draw.uniform((*self.event_shape, count), point))
-        # a Gumbel variable cut off at m is -log(exp(-m) + exp(-free))
-        below = torch.nextafter(largest, torch.full_like(largest, -torch.inf))
-        cut = torch.minimum(-torch.logaddexp(-largest, -free), below)
+        uniform = draw.uniform((*self.event_shape, 1 + count), point)
         chosen = torch.arange(count, device=point.device) == point[..., None]
-        return like_input(torch.where(chosen, largest, cut), x, context)
+        return like_input(won_by(chosen, shift, uniform), x, context)
 
 
 def any_order_likelihood(
@@ -394,14 +367,3 @@ def any_order_likelihood(
     each, _ = model._conditionals(x, context, given)
     log_prob = each.sum(-1)
     return -(log_prob if weight is None else weight * log_prob).mean()
-
-
-def _gumbel(uniform: Tensor) -> Tensor:
-    """Gumbel variables from uniform ones in [0, 1)."""
-    tiny = torch.finfo(uniform.dtype).tiny
-    return -(-uniform.clamp(min=tiny).log()).log()
-
-
-def _at(noise: Tensor, place: Tensor) -> Tensor:
-    """Noise (rows, T, K) at the positions (rows, 1)."""
-    return noise.gather(1, place[..., None].expand(-1, -1, noise.shape[-1]))[:, 0]
