@@ -59,6 +59,7 @@ bench-quality: $(VENV)/dev
 	$(BIN)/python benchmarks/mnist.py
 	$(BIN)/python benchmarks/image_sets.py
 	$(BIN)/python benchmarks/pointclouds.py
+	$(BIN)/python benchmarks/pointclouds_meshes.py
 	$(BIN)/python benchmarks/music.py
 	$(BIN)/python benchmarks/sets.py
 	$(BIN)/python benchmarks/chorales.py
