@@ -269,6 +269,8 @@ def test_parts_that_do_not_fit_are_named():
         PointCloudFlow(MeanAndSize(), Exact(), diffeo.NSF(DIM, layers=1), prior)
     with pytest.raises(ShapeError, match="prior events of shape"):
         PointCloudFlow(MeanAndSize(), Exact(), points, diffeo.NSF(3, layers=1))
+    with pytest.raises(ValueError, match="drawn must be at least 2"):
+        PointCloudFlow(MeanAndSize(), Exact(), points, prior, drawn=1)
     with pytest.raises(ShapeError, match="are flows, got StandardNormal"):
         PointCloudFlow(MeanAndSize(), Exact(), points, StandardNormal(DIM))
 

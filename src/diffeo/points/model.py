@@ -99,12 +99,16 @@ class PointCloudFlow(OfClasses, LatentModel):
         normalised: bool = False,
     ) -> None:
         count = check_count("count", count)
+        if drawn is not None and check_count("drawn", drawn) < 2:
+            raise ValueError(
+                "PointCloudFlow: drawn must be at least 2 points, of which half are seen"
+            )
         check_parts(encoder, flow, points, prior, len(classes))
         dim = points.event_shape[0]
         super().__init__((count, dim), flow, prior)
         self.encoder, self.points = encoder, points
         self.scaling = Standardize(dim)
-        self.drawn = None if drawn is None else check_count("drawn", drawn)
+        self.drawn = drawn
         self.classes = tuple(str(name) for name in classes)
         self.normalised = normalised
         self.has_rsample = prior.has_rsample and points.has_rsample
