@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import wave
 from pathlib import Path
 
@@ -23,7 +24,8 @@ from diffeo.sequences.music import (
 )
 from diffeo.sequences.music.sound import RATE
 
-SHARED = Path(__file__).resolve().parents[4] / "shared" / "data" / "music"
+ROOT = Path(__file__).resolve().parents[3]
+SETS = Path(os.environ.get("DIFFEO_DATA", ROOT.parent / "shared" / "data")) / "music"
 
 
 def _same(found: MusicData, expected: MusicData) -> None:
@@ -230,10 +232,12 @@ def test_nothing_half_written_is_left(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.skipif(not SHARED.is_dir(), reason=f"no music at {SHARED}")
+@pytest.mark.skipif(
+    not SETS.is_dir(), reason=f"no {SETS}: name the folder of the data in DIFFEO_DATA"
+)
 def test_chorales_and_rolls_of_the_benchmarks():
-    jsb = load_music(SHARED / "jsb.npz", split="train")
+    jsb = load_music(SETS / "jsb.npz", split="train")
     assert (len(jsb), jsb.lengths.sum(), jsb.note_range) == (229, 13807, (43, 96))
-    chorales = load_music(SHARED / "jsb16_satb.npz", split="test")
+    chorales = load_music(SETS / "jsb16_satb.npz", split="test")
     assert (len(chorales), chorales.kind, chorales.width, chorales.step) == (77, "voices", 4, 0.25)
     assert chorales.as_rolls().pieces[0].sum(1).max() == 4
