@@ -40,9 +40,11 @@ def _temperature(arguments: argparse.Namespace) -> float:
 
 
 def _rolls(model: Any, arguments: argparse.Namespace) -> MusicData:
-    from diffeo.sequences.music import draw_music, load_music
+    from diffeo.sequences.music import draw_music, load_music, step_of
 
-    prefix = None if arguments.prefix is None else load_music(arguments.prefix, kind="rolls")
+    prefix = None
+    if arguments.prefix is not None:
+        prefix = load_music(arguments.prefix, kind="rolls", step=step_of(model))
     return draw_music(
         model,
         arguments.n,

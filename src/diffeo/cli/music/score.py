@@ -17,11 +17,12 @@ def score_music(model: Any, arguments: argparse.Namespace) -> None:
     import numpy as np
 
     from diffeo.sequences import LatentSequenceFlow
-    from diffeo.sequences.music import load_music
+    from diffeo.sequences.music import load_music, step_of
     from diffeo.tabular import table_writer
 
     rolls = isinstance(model, LatentSequenceFlow)
-    data = load_music(arguments.data, split=arguments.split, kind="rolls" if rolls else "voices")
+    kind, step = ("rolls", step_of(model)) if rolls else ("voices", None)
+    data = load_music(arguments.data, split=arguments.split, kind=kind, step=step)  # type: ignore[arg-type]
     draws = {"num_samples": arguments.num_samples} if arguments.num_samples else {}
     log_prob = (_of_rolls if rolls else _of_voices)(model, data, {**draws, "seed": arguments.seed})
     with table_writer(arguments.output) as write:
