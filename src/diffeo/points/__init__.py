@@ -22,6 +22,7 @@ from diffeo.points.point_data import PointData
 from diffeo.points.reporting import point_report_content
 from diffeo.points.splitting import split_clouds
 from diffeo.points.summary import point_summary
+from diffeo.points.thinning import thinned
 
 __all__ = [
     "PointCloudFlow",
@@ -45,6 +46,7 @@ __all__ = [
     "split_clouds",
     "surface_distances",
     "surface_flow",
+    "thinned",
     "view_clouds",
     "write_clouds",
 ]
