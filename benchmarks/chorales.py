@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,13 +23,12 @@ from torch import Tensor
 
 from diffeo.estimates import mean_and_error
 from diffeo.models import ArgmaxAutoregressive
-from diffeo.sequences import VoiceData, bits_per_symbol
+from diffeo.sequences import bits_per_symbol
 from diffeo.sequences.music import load_music
 from diffeo.sequences.symbols import harmonised, sample_voices
 from diffeo.sequences.symbols.chorales import transposed_windows
 from diffeo.sequences.symbols.data import as_rows
-from diffeo.sequences.symbols.pitches import as_symbols
-from diffeo.sequences.symbols.voices import pitch_alphabet
+from diffeo.sequences.symbols.pitches import as_symbols, pitch_alphabet
 
 SEED = 0
 STEPS = 64
@@ -53,12 +53,10 @@ class Chorales:
     def __init__(self) -> None:
         path = data_folder("music") / "jsb16_satb.npz"
         self.train, self.test = (
-            VoiceData(load_music(path, split=split, kind="voices").pieces, path.name)
-            for split in ("train", "test")
+            load_music(path, split=split, kind="voices") for split in ("train", "test")
         )
-        self.alphabet = pitch_alphabet(
-            VoiceData([*self.train.pieces, *self.test.pieces], self.train.source)
-        )
+        every = (*self.train.pieces, *self.test.pieces)
+        self.alphabet = pitch_alphabet(replace(self.train, pieces=every))
         self.rows = transposed_windows(self.train, self.alphabet, STEPS, copies=COPIES, seed=SEED)
         self.judged = as_symbols(self.test, self.alphabet)
 

@@ -52,7 +52,7 @@ def judged(name: str, model: str) -> dict[str, Any]:
     else:
         fitted = fit_images(train, model=model, seed=SEED, max_time=60 * MINUTES, progress=False)
         with torch.no_grad():
-            bits = fitted.bits_per_dim(test.pixels, seed=SEED).numpy()
+            bits = fitted.bits_per_dim(torch.from_numpy(test.pixels).float(), seed=SEED).numpy()
     return {
         "bits": float(bits.mean()),
         "error": float(bits.std(ddof=1) / len(bits) ** 0.5),

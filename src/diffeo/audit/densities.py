@@ -233,7 +233,8 @@ class DensityAudit:
     def nan_row(self) -> Finding:
         x, context = self.points(4), self.context(4)
         clean = self.log_prob(self.exact, x, context)
-        x[(1, *(0,) * (x.ndim - 1))] = torch.nan
+        first = (1, *(0,) * (x.ndim - 1))
+        x[first] = torch.nan
         log_prob = self.log_prob(self.exact, x, context)
         # where columns have types, NaN is a hole
         right = bool(log_prob[1].isnan()) != self.exact.typed_columns

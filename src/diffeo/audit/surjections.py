@@ -170,7 +170,8 @@ class _SurjectionAudit:
             context = self.context(4)
             clean = act(x, context)
             x = x.clone()
-            x[(1, *(0,) * (x.ndim - 1))] = torch.nan
+            first = (1, *(0,) * (x.ndim - 1))
+            x[first] = torch.nan
             dirty = act(x, context)
             if name == "forward" and not bool(dirty[0][1].isnan().any()):
                 found.append("forward: a NaN input gives numbers")

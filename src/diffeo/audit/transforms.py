@@ -239,7 +239,8 @@ class _TransformAudit:
             context = self.context((4,))
             clean = act(x, context)
             x = x.clone()
-            x[(1, *(0,) * (x.ndim - 1))] = torch.nan
+            first = (1, *(0,) * (x.ndim - 1))
+            x[first] = torch.nan
             y, ladj = act(x, context)
             if not bool(y[1].isnan().any() or ladj[1].isnan()):
                 found.append(f"{name}: a NaN input gives numbers")

@@ -4,7 +4,6 @@ from diffeo import storage
 from diffeo.sequences.latent import LatentSequenceFlow, RecurrentTransform
 from diffeo.sequences.symbols import (
     SymbolData,
-    VoiceData,
     bits_per_symbol,
     fit_symbols,
     fit_voices,
@@ -14,7 +13,6 @@ from diffeo.sequences.text import fit_text, generate, infill, load_text
 __all__ = [
     "LatentSequenceFlow",
     "SymbolData",
-    "VoiceData",
     "bits_per_symbol",
     "fit_symbols",
     "fit_text",

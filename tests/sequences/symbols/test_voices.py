@@ -9,11 +9,16 @@ import pytest
 
 from diffeo.errors import DataError
 from diffeo.models import ArgmaxAutoregressive
-from diffeo.sequences import VoiceData, fit_voices
+from diffeo.sequences import fit_voices
+from diffeo.sequences.music import MusicData
 from diffeo.sequences.symbols import continued, harmonised, sample_voices
 from diffeo.sequences.symbols.chorales import transposed_windows
-from diffeo.sequences.symbols.pitches import as_pitches, as_symbols
-from diffeo.sequences.symbols.voices import pitch_alphabet
+from diffeo.sequences.symbols.pitches import (
+    as_pitches,
+    as_symbols,
+    pitch_alphabet,
+    voice_ranges,
+)
 
 
 def _pieces(count: int = 20, steps: int = 24) -> list[Any]:
@@ -26,7 +31,7 @@ def _pieces(count: int = 20, steps: int = 24) -> list[Any]:
 @pytest.fixture(scope="module")
 def model() -> ArgmaxAutoregressive:
     fitted: Any = fit_voices(
-        VoiceData(_pieces(40)),
+        MusicData(tuple(_pieces(40)), "voices"),
         steps=8,
         options={"dim": 32, "layers": 1, "dropout": 0.0},
         epochs=6,
@@ -38,23 +43,23 @@ def model() -> ArgmaxAutoregressive:
 
 def test_pitches_come_back_from_symbols() -> None:
     piece = np.array([[67, -1], [68, 60]])
-    data = VoiceData([piece])
+    data = MusicData((piece,), "voices")
     alphabet = pitch_alphabet(data)
     assert alphabet == ("rest", *map(str, range(60, 69)))
     rows = as_symbols(data, alphabet)
     assert rows.sequences[0].tolist() == [8, 0, 9, 1]
     assert np.array_equal(as_pitches(rows.sequences[0], alphabet, 2), piece)
-    assert data.ranges().tolist() == [[67, 68], [60, 60]]
+    assert voice_ranges(data).tolist() == [[67, 68], [60, 60]]
 
 
 def test_transposed_windows_stay_in_the_ranges() -> None:
-    data = VoiceData(_pieces())
+    data = MusicData(tuple(_pieces()), "voices")
     alphabet = pitch_alphabet(data)
     windows = transposed_windows(data, alphabet, 8, copies=4, seed=0)
     assert np.array_equal(windows, transposed_windows(data, alphabet, 8, copies=4, seed=0))
     pitches = as_pitches(windows, alphabet, 2)
     assert (pitches[..., 0] - pitches[..., 1] == 7).all()
-    ranges = data.ranges()
+    ranges = voice_ranges(data)
     assert (pitches.min((0, 1)) >= ranges[:, 0]).all()
     assert (pitches.max((0, 1)) <= ranges[:, 1]).all()
     plain = transposed_windows(data, alphabet, 8, copies=1, seed=0)
@@ -105,12 +110,12 @@ def test_what_does_not_fit_is_named(model: ArgmaxAutoregressive) -> None:
 @pytest.mark.parametrize(
     ("piece", "message"),
     [
-        (np.array([[60, 200]]), "piece 0 holds 200 at step 0, voice 1; pitches are"),
+        (np.array([[60, 200]]), "piece 0 holds 200 at step 0, voice 1; voices hold MIDI notes"),
         (np.array([[60.5, 60]]), "piece 0 holds 60.5 at step 0, voice 0"),
-        (np.array([60, 60]), r"piece 0 must be whole numbers of shape \(steps, voices\)"),
-        (np.array([["c4"]]), "piece 0 must be whole numbers"),
+        (np.array([60, 60]), r"piece 0: a piece has the shape \(time, voices\)"),
+        (np.array([["c4"]]), "piece 0: a piece holds whole numbers, got <U2"),
     ],
 )
 def test_what_is_no_pitch_is_named(piece: Any, message: str) -> None:
     with pytest.raises(DataError, match=message):
-        VoiceData([piece])
+        MusicData((piece,), "voices")

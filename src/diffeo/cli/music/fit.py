@@ -20,7 +20,7 @@ def fit_music(name: str, arguments: argparse.Namespace, options: Options) -> Mod
         ShapeError, ValueError: sizes that do not fit.
     """
     from diffeo.cli.music.kind import LATENT
-    from diffeo.sequences import VoiceData, fit_voices
+    from diffeo.sequences import fit_voices
     from diffeo.sequences.music import fit_rolls, load_music
 
     wanted = {"auto": None, LATENT: "rolls"}.get(name, "voices")
@@ -34,5 +34,4 @@ def fit_music(name: str, arguments: argparse.Namespace, options: Options) -> Mod
     fit: dict[str, Any] = {"seed": 0, **options.fit}
     if rolls:
         return fit_rolls(data, options=options.model, **fit)
-    voices = VoiceData(data.pieces, data.source)
-    return fit_voices(voices, model=name, options=options.model, **fit)
+    return fit_voices(data, model=name, options=options.model, **fit)

@@ -46,9 +46,7 @@ def _of_rolls(model: Any, data: Any, options: dict[str, Any]) -> Any:
 
 
 def _of_voices(model: Any, data: Any, options: dict[str, Any]) -> Any:
-    from diffeo.sequences import VoiceData
     from diffeo.sequences.symbols import log_probs
     from diffeo.sequences.symbols.pitches import as_symbols
 
-    voices = VoiceData(data.pieces, data.source)
-    return log_probs(model, as_symbols(voices, model.alphabet), **options)
+    return log_probs(model, as_symbols(data, model.alphabet), **options)

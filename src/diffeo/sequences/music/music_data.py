@@ -78,6 +78,8 @@ class MusicData:
                 f"{self.called(i)}: a piece has the shape (time, {self._what}) with at least one "
                 f"step and the width of the others, {width}; got {piece.shape}"
             )
+        if piece.dtype.kind not in "buif":
+            raise DataError(f"{self.called(i)}: a piece holds whole numbers, got {piece.dtype}")
         least, most = (0, 1) if self.kind == "rolls" else (REST, 127)
         bad = ~((piece >= least) & (piece <= most) & (piece % 1 == 0))
         if bad.any():

@@ -5,12 +5,10 @@ from diffeo.sequences.symbols.data import SymbolData
 from diffeo.sequences.symbols.filling import filled
 from diffeo.sequences.symbols.fitting import fit_symbols
 from diffeo.sequences.symbols.judging import Bits, bits_per_symbol, log_probs
-from diffeo.sequences.symbols.voices import VoiceData
 
 __all__ = [
     "Bits",
     "SymbolData",
-    "VoiceData",
     "bits_per_symbol",
     "continued",
     "filled",

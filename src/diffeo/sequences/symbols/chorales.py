@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,18 @@ from diffeo.density import Seed
 from diffeo.errors import DataError
 from diffeo.models.sequences import ArgmaxAutoregressive
 from diffeo.models.sequences.alphabet import Codes
+from diffeo.sequences.music.music_data import MusicData
 from diffeo.sequences.symbols.filling import filled, of_any_order
 from diffeo.sequences.symbols.fitting import built, fit_windows, judged
 from diffeo.sequences.symbols.judging import SymbolModel
-from diffeo.sequences.symbols.pitches import as_pitches, as_symbols, codes_of_pitches
-from diffeo.sequences.symbols.voices import REST, VoiceData, pitch_alphabet
+from diffeo.sequences.symbols.pitches import (
+    REST,
+    as_pitches,
+    as_symbols,
+    codes_of_pitches,
+    pitch_alphabet,
+    voice_ranges,
+)
 from diffeo.sequences.symbols.windows import cut
 from diffeo.training.data import split_rows
 
@@ -28,13 +36,13 @@ _COPIES = 6
 
 
 def fit_voices(
-    data: VoiceData,
+    data: MusicData,
     *,
     model: str = "argmax-autoregressive",
     steps: int = 64,
     options: Mapping[str, Any] | None = None,
     seed: int = 0,
-    validation: float | VoiceData | None = 0.1,
+    validation: float | MusicData | None = 0.1,
     **fit: Any,
 ) -> SymbolModel:
     """Fit a model to pieces of several voices, which is trained on transposed copies too.
@@ -59,22 +67,25 @@ def fit_voices(
 
     Example:
         >>> import numpy as np
-        >>> from diffeo.sequences.symbols import VoiceData, fit_voices
+        >>> from diffeo.sequences.music import MusicData
+        >>> from diffeo.sequences.symbols import fit_voices
         >>> pieces = np.random.default_rng(0).integers(60, 64, (12, 16, 2))
         >>> model = fit_voices(
-        ...     VoiceData(list(pieces)), steps=4, options={"dim": 8, "layers": 1}, epochs=1,
-        ...     progress=False,
+        ...     MusicData(tuple(pieces), "voices"), steps=4, options={"dim": 8, "layers": 1},
+        ...     epochs=1, progress=False,
         ... )
         >>> model.groups, model.alphabet
         (2, ('rest', '60', '61', '62', '63'))
     """
+    if data.kind != "voices":
+        raise DataError(f"{data.source} holds {data.kind}, and fit_voices takes voices")
     train, held_out = _split(data, validation, seed)
-    every = train if held_out is None else VoiceData([*train.pieces, *held_out.pieces], data.source)
-    alphabet = pitch_alphabet(every)
+    further = () if held_out is None else held_out.pieces
+    alphabet = pitch_alphabet(replace(train, pieces=(*train.pieces, *further), names=None))
     sizes = dict(options or {})
     if model == "argmax-autoregressive":
-        sizes = {**_of_voices(data.voices, steps), **sizes}
-    flow = built(model, steps * data.voices, alphabet, sizes, seed)
+        sizes = {**_of_voices(data.width, steps), **sizes}
+    flow = built(model, steps * data.width, alphabet, sizes, seed)
     judge = None if held_out is None else as_symbols(held_out, alphabet)
     fit_windows(
         flow,
@@ -87,8 +98,8 @@ def fit_voices(
     flow.record["sequences"] = {
         "kind": "voices",
         "source": data.source,
-        "voices": data.voices,
-        "ranges": train.ranges().tolist(),
+        "voices": data.width,
+        "ranges": voice_ranges(train).tolist(),
         "validation": validation if isinstance(validation, float) else None,
         "seed": seed,
         **judged(flow, judge),
@@ -97,7 +108,7 @@ def fit_voices(
 
 
 def transposed_windows(
-    data: VoiceData, alphabet: tuple[str, ...], steps: int, *, copies: int = _COPIES, seed: int = 0
+    data: MusicData, alphabet: tuple[str, ...], steps: int, *, copies: int = _COPIES, seed: int = 0
 ) -> Codes:
     """Windows of pieces as symbols, a bar apart, each in several keys within the voices' ranges.
 
@@ -113,12 +124,12 @@ def transposed_windows(
     """
     draw = np.random.default_rng(seed)
     rows = []
-    ranges = data.ranges()
+    ranges = voice_ranges(data)
     hop = min(_BAR, max(1, steps // 2))
     for piece in data.pieces:
         codes = codes_of_pitches(piece, alphabet, data.source).reshape(-1)
-        for window in cut([codes], steps * data.voices, hop * data.voices):
-            shifts = _shifts(window, ranges, alphabet, data.voices)
+        for window in cut([codes], steps * data.width, hop * data.width):
+            shifts = _shifts(window, ranges, alphabet, data.width)
             for shift in draw.permutation(shifts)[:copies]:
                 rows.append(np.where(window > 0, window + shift, window))
     return np.stack(rows)
@@ -275,9 +286,9 @@ def _of_voices(voices: int, steps: int) -> dict[str, Any]:
 
 
 def _split(
-    data: VoiceData, validation: float | VoiceData | None, seed: int
-) -> tuple[VoiceData, VoiceData | None]:
-    if isinstance(validation, VoiceData):
+    data: MusicData, validation: float | MusicData | None, seed: int
+) -> tuple[MusicData, MusicData | None]:
+    if isinstance(validation, MusicData):
         return data, validation
     if not validation:
         return data, None
