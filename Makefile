@@ -72,6 +72,7 @@ bench-peers: $(PEERS)/ready
 	$(PEERS)/bin/python benchmarks/round_trip.py
 	$(PEERS)/bin/python benchmarks/robustness.py
 	$(PEERS)/bin/python benchmarks/image_memory.py
+	$(PEERS)/bin/python benchmarks/cifar.py
 
 # torch first and alone, so that nothing else chooses a build for it
 $(VENV)/torch: constraints.txt

@@ -18,6 +18,7 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 
 import torch
+from peers.normflows_glow import normflows_glow
 from table import write_table
 from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
@@ -162,33 +163,13 @@ def _most_held(step: Callable[[], None], flow: nn.Module) -> float:
 def _flow(name: str) -> tuple[nn.Module, Loss]:
     torch.manual_seed(SEED)
     if name == PEER:
-        return _normflows()
+        model = normflows_glow(SHAPE, SCALES, STEPS, HIDDEN)
+        return model, lambda x: -model.log_prob(x, None).mean()
     flow = diffeo.Glow(
         SHAPE, scales=SCALES, steps=STEPS, hidden=HIDDEN, seed=SEED, reversible=name == REVERSIBLE
     )
     flow.initialize(_images())
     return flow, lambda x: -flow.log_prob(x).mean()
-
-
-def _normflows() -> tuple[nn.Module, Loss]:
-    import normflows as nf  # type: ignore[import-not-found, unused-ignore]
-
-    channels, side = SHAPE[0], SHAPE[1]
-    bases, merges, flows = [], [], []
-    for i in range(SCALES):
-        # from noise to data: the coarsest scale first
-        wide = channels * 2 ** (SCALES + 1 - i)
-        blocks = [
-            nf.flows.GlowBlock(wide, HIDDEN, split_mode="channel", scale=True) for _ in range(STEPS)
-        ]
-        flows.append([*blocks, nf.flows.Squeeze()])
-        own = wide if i == 0 else wide // 2
-        pixels = side // 2 ** (SCALES - i)
-        bases.append(nf.distributions.DiagGaussian((own, pixels, pixels)))
-        if i:
-            merges.append(nf.flows.Merge())
-    model = nf.MultiscaleFlow(bases, flows, merges)
-    return model, lambda x: -model.log_prob(x, None).mean()
 
 
 def _step(flow: nn.Module, loss: Loss) -> Callable[[], None]:
