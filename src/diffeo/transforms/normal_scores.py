@@ -103,7 +103,7 @@ class NormalScores(Transform):
         inside = value.clamp(along[0], along[-1])
         # one axis for each of the batch, after that of the knots
         tables = tables.reshape(*tables.shape[:2], *(1,) * (value.ndim - 1), -1)
-        ends = both_ends(tables, bin_of(inside, tables[1 if inverted else 0]))
+        ends = both_ends(tables, _bin_of(inside, along))
         found, log_slope = (unbend if inverted else bend)(inside, *ends)
         # beyond the knots on the line that has the slope of the end
         return found + (value - inside) * log_slope.exp(), log_slope.sum(-1)
@@ -123,6 +123,18 @@ class NormalScores(Transform):
         columns = [column_knots(column, self.bins) for column in rows.unbind(1)]
         self.knots.copy_(torch.stack(columns, dim=-1))
         self.initialized.fill_(True)
+
+
+def _bin_of(value: Tensor, knots: Tensor) -> Tensor:
+    """Index of the bin of each value (*batch, D), between ``knots`` (bins + 1, D)."""
+    if torch.compiler.is_exporting():
+        # exporters lack the sorted search, which for so many knots is far faster than counting
+        return bin_of(value, knots.reshape(len(knots), *(1,) * (value.ndim - 1), -1))
+    columns = value.movedim(-1, 0)
+    inner = knots[1:-1].T.contiguous()
+    rows = columns.reshape(len(columns), math.prod(value.shape[:-1])).contiguous()
+    found = torch.searchsorted(inner, rows, right=True)
+    return found.view(columns.shape).movedim(0, -1)
 
 
 def column_knots(column: Tensor, bins: int) -> Tensor:
