@@ -65,10 +65,12 @@ def judged(name: str, model: str) -> dict[str, Any]:
 
 def main() -> None:
     """Run what is missing and write the table."""
-    argparse.ArgumentParser(description=__doc__.partition("\n")[0]).parse_args()
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--sets", nargs="*", default=list(SETS), choices=SETS)
+    chosen = parser.parse_args()
     torch.set_num_threads(1)
     runs = Runs("image_sets", {"seed": SEED, "test": TEST, "minutes": MINUTES})
-    for name in SETS:
+    for name in chosen.sets:
         for model in (BASELINE, *MODELS):
             key = f"{name}, {model}"
             if key not in runs:
@@ -80,18 +82,14 @@ def main() -> None:
 def _write(found: dict[str, Any]) -> None:
     rows = []
     for name in SETS:
-        outcomes = [found[f"{name}, {model}"] for model in (BASELINE, *MODELS)]
-        size = " x ".join(map(str, outcomes[0]["shape"][::-1][:2][::-1]))
-        rows.append(
-            [
-                name,
-                size,
-                f"{outcomes[0]['train']:,}",
-                f"{outcomes[0]['test']:,}",
-                *(f"{o['bits']:.3f} ± {o['error']:.3f}" for o in outcomes),
-                *(f"{o['seconds']:.0f}" for o in outcomes[1:]),
-            ]
-        )
+        outcomes = [found.get(f"{name}, {model}") for model in (BASELINE, *MODELS)]
+        first = outcomes[0]
+        if first is None:
+            continue
+        size = " x ".join(map(str, first["shape"][1:]))
+        bits = [f"{o['bits']:.3f} ± {o['error']:.3f}" if o else "not measured" for o in outcomes]
+        seconds = [f"{o['seconds']:.0f}" if o else None for o in outcomes[1:]]
+        rows.append([name, size, f"{first['train']:,}", f"{first['test']:,}", *bits, *seconds])
     write_table(
         "image_sets",
         "Frey faces and Omniglot: bits per dimension",
