@@ -58,8 +58,8 @@ def encode_column(series: pd.Series[Any], column: Column, strict: bool = False) 
         elif column.kind == "circular":
             codes = column.low + (codes - column.low) % column.period
         for atom in column.atoms:
-            # the same value may come in another precision
-            codes[codes == float(np.float32(atom))] = atom
+            # the same value may come in another precision; pandas' arrays may be read-only
+            codes = np.where(codes == float(np.float32(atom)), atom, codes)
     if strict:
         _check_possible(series, column, codes)
     return codes
