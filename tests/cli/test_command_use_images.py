@@ -87,7 +87,8 @@ def test_temperature_and_class_are_not_of_tables(run, made, tmp_path):
             "sample", made / "plain.safetensors", "-n", 2, "-o", tmp_path / "x.csv", *flags
         )
         assert (result.code, result.err.count("\n")) == (2, 1)
-        assert f"{flags[0]} is for images" in result.err
+        assert f"{flags[0]} is for " in result.err
+        assert "images, and here it is about tables" in result.err
 
 
 def _rows(path):

@@ -113,8 +113,9 @@ def prepare(
         check_columns(rows.x[:, free], [columns[i] for i in free])
     train, held_out = _split(model, rows, validation, seed, columns, context_columns)
     # of images and sequences, a few events are many numbers, or symbols
-    table = rows.x.ndim == 2 and not bool(discrete.all())
-    needed = max(10, 2 * model.event_shape[-1]) if table else 2
+    needed = 2
+    if rows.x.ndim == 2:
+        needed = 5 if bool(discrete.all()) else max(10, 2 * model.event_shape[-1])
     if len(train) < needed:
         raise DataError(
             f"{len(rows)} rows leave {len(train)} to train on, but {columns_text(columns)} "
