@@ -13,7 +13,7 @@ from diffeo.audit.calculus import EPS32, autograd_ladj, bad_gradients, event_err
 from diffeo.audit.calculus import relative as relative_error
 from diffeo.audit.copies import compiler, precisions, rebuilt, users_parts
 from diffeo.audit.integral import integral
-from diffeo.audit.points import far_points, inner_points, nudged, outside_points
+from diffeo.audit.points import far_points, inner_points, nudged, outside_points, with_nan
 from diffeo.audit.report import Finding, expect, problems, worst
 from diffeo.density import Density
 from diffeo.errors import ContextError, DtypeError, ShapeError
@@ -233,9 +233,7 @@ class DensityAudit:
     def nan_row(self) -> Finding:
         x, context = self.points(4), self.context(4)
         clean = self.log_prob(self.exact, x, context)
-        first = (1, *(0,) * (x.ndim - 1))
-        x[first] = torch.nan
-        log_prob = self.log_prob(self.exact, x, context)
+        log_prob = self.log_prob(self.exact, with_nan(x), context)
         # where columns have types, NaN is a hole
         right = bool(log_prob[1].isnan()) != self.exact.typed_columns
         found = [] if right else [f"log_prob of a NaN is {float(log_prob[1])}"]

@@ -22,7 +22,7 @@ from diffeo.supports import (
     Support,
 )
 
-__all__ = ["far_points", "groups", "inner_points", "nudged", "outside_points"]
+__all__ = ["far_points", "groups", "inner_points", "nudged", "outside_points", "with_nan"]
 
 FAR = 1e6
 
@@ -60,6 +60,14 @@ def inner_points(support: Support, noise: Tensor) -> Tensor:
         return support.nearest(noise)
     # a user's support: keep what happens to lie inside
     return torch.where(support.contains(noise), noise, support.interior(noise))
+
+
+def with_nan(x: Tensor) -> Tensor:
+    """A copy of rows whose second one begins with NaN."""
+    x = x.clone()
+    first = (1,) + (0,) * (x.ndim - 1)
+    x[first] = torch.nan
+    return x
 
 
 def far_points(support: Support, inner: Tensor) -> Tensor:

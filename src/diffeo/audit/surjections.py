@@ -13,7 +13,7 @@ from diffeo.audit.bounds import BoundAudit
 from diffeo.audit.calculus import bad_gradients
 from diffeo.audit.copies import compiler, precisions, rebuilt
 from diffeo.audit.densities import DensityAudit
-from diffeo.audit.points import far_points, inner_points
+from diffeo.audit.points import far_points, inner_points, with_nan
 from diffeo.audit.report import Finding, Report, expect, problems, run_checks
 from diffeo.audit.shapes import misshapen, take
 from diffeo.bases import StandardNormal
@@ -169,10 +169,7 @@ class _SurjectionAudit:
         for name, act, x, _, _ in self.directions(self.exact, 4):
             context = self.context(4)
             clean = act(x, context)
-            x = x.clone()
-            first = (1, *(0,) * (x.ndim - 1))
-            x[first] = torch.nan
-            dirty = act(x, context)
+            dirty = act(with_nan(x), context)
             if name == "forward" and not bool(dirty[0][1].isnan().any()):
                 found.append("forward: a NaN input gives numbers")
             for a, b in zip(clean, dirty, strict=True):

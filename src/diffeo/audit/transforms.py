@@ -12,7 +12,7 @@ from torch import Tensor
 from diffeo.audit.calculus import EPS32, autograd_ladj, bad_gradients, event_error, quantile
 from diffeo.audit.calculus import relative as relative_error
 from diffeo.audit.copies import compiler, precisions, rebuilt
-from diffeo.audit.points import far_points, groups, inner_points, nudged
+from diffeo.audit.points import far_points, groups, inner_points, nudged, with_nan
 from diffeo.audit.report import Finding, Report, expect, problems, run_checks, worst
 from diffeo.audit.shapes import Map, misshapen, take
 from diffeo.errors import ContextError, ShapeError
@@ -238,10 +238,7 @@ class _TransformAudit:
         for name, act, x, _ in self.directions(self.exact, 4):
             context = self.context((4,))
             clean = act(x, context)
-            x = x.clone()
-            first = (1, *(0,) * (x.ndim - 1))
-            x[first] = torch.nan
-            y, ladj = act(x, context)
+            y, ladj = act(with_nan(x), context)
             if not bool(y[1].isnan().any() or ladj[1].isnan()):
                 found.append(f"{name}: a NaN input gives numbers")
             others = torch.tensor([0, 2, 3])

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from diffeo.checks import check_context, check_count
-from diffeo.errors import ShapeError
 from diffeo.nets.attention import AttentionBlock, KeyValueCache
 from diffeo.nets.layers import OutputLinear
 
@@ -103,8 +102,6 @@ class AnyOrderTransformer(nn.Module):
         sizes = {"length": length, "symbols": symbols, "dim": dim, "layers": depth, "heads": heads}
         for name, size in sizes.items():
             check_count(name, size)
-        if dim % heads:
-            raise ShapeError(f"heads must divide dim, got {heads} heads and a dim of {dim}")
         if not 0 <= dropout < 1:
             raise ValueError(f"dropout must be in [0, 1), got {dropout!r}")
         self.length, self.symbols, self.context = length, symbols, context
@@ -185,10 +182,7 @@ class AnyOrderTransformer(nn.Module):
             h = h + F.dropout(told, self.dropout, self.training)
             if cache is not None:
                 cache.state = state
-        mask = None
-        if cache is not None and h.shape[1] > 1:
-            size = h.shape[1], cache.length + h.shape[1]
-            mask = torch.ones(size, dtype=torch.bool, device=h.device).tril(cache.length)
+        mask = None if cache is None else cache.mask(h.shape[1], h.device)
         for number, block in enumerate(self.blocks):
             h = block(h, cache, number, mask)
         out: Tensor = self.output(self.norm(h).flatten(0, 1))

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from diffeo.errors import ShapeError
+
 __all__ = ["AttentionBlock", "KeyValueCache"]
 
 
@@ -26,6 +28,13 @@ class KeyValueCache:
         self.reuse = reuse
         self.length = 0
         self._kept: dict[int, Tensor] = {}
+
+    def mask(self, count: int, device: torch.device) -> Tensor | None:
+        """(count, length + count), true where a new token may look; None for a single one: all."""
+        if count == 1:
+            return None
+        seen = torch.ones(count, self.length + count, dtype=torch.bool, device=device)
+        return seen.tril(self.length)
 
     def extended(self, layer: int, new: Tensor) -> Tensor:
         """Keys and values of the final tokens and of n ``new`` ones.
@@ -61,12 +70,17 @@ class AttentionBlock(nn.Module):
         dropout: share of what is added that is left out in training.
 
     Shapes: h (rows, n, dim) -> the same.
+
+    Raises:
+        ShapeError: ``heads`` does not divide ``dim``.
     """
 
     def __init__(
         self, dim: int, heads: int, tokens: int, *, causal: bool = True, dropout: float = 0.0
     ) -> None:
         super().__init__()
+        if dim % heads:
+            raise ShapeError(f"heads must divide dim, got {heads} heads and a dim of {dim}")
         self.heads = heads
         self.causal = causal
         self.dropout = dropout

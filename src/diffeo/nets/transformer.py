@@ -6,7 +6,6 @@ import torch
 from torch import Tensor, nn
 
 from diffeo.checks import check_context, check_count
-from diffeo.errors import ShapeError
 from diffeo.nets.attention import AttentionBlock, KeyValueCache
 from diffeo.nets.layers import OutputLinear
 from diffeo.nets.mlp import _InputLayer
@@ -32,8 +31,6 @@ class _OfTokens(nn.Module):
         super().__init__()
         for name, size in (("dim", dim), ("layers", layers), ("heads", heads)):
             check_count(name, size)
-        if dim % heads:
-            raise ShapeError(f"heads must divide dim, got {heads} heads and a dim of {dim}")
         self.tokens = tokens
         self.context = context
         self.input = _InputLayer(inputs, dim, context)
@@ -45,13 +42,12 @@ class _OfTokens(nn.Module):
         self.norm = nn.LayerNorm(dim)
         self.output = OutputLinear(dim, outputs)
 
-    def _run(
-        self, x: Tensor, context: Tensor | None, cache: KeyValueCache | None, mask: Tensor | None
-    ) -> Tensor:
+    def _run(self, x: Tensor, context: Tensor | None, cache: KeyValueCache | None) -> Tensor:
         check_context(self, context, self.context)
         start, count = 0 if cache is None else cache.length, x.shape[1]
         seen = context[:, None] if self.context and context is not None else None
         h = self.input(x, seen) + self.positions[start : start + count]
+        mask = None if cache is None else cache.mask(count, x.device)
         for number, block in enumerate(self.blocks):
             h = block(h, cache, number, mask)
         # as rows of one axis, which the output layer lays out with features first
@@ -114,11 +110,7 @@ class CausalTransformer(_OfTokens):
             cache: of the tokens before; whoever calls moves its ``length`` on by as many as are
                 final.
         """
-        start, count = 0 if cache is None else cache.length, x.shape[1]
-        mask = None
-        if cache is not None and count > 1:
-            mask = x.new_ones(count, start + count, dtype=torch.bool).tril(start)
-        return self._run(x, context, cache, mask)
+        return self._run(x, context, cache)
 
 
 class Transformer(_OfTokens):
@@ -163,4 +155,4 @@ class Transformer(_OfTokens):
             x: (rows, T, inputs).
             context: (rows, context) or (1, context).
         """
-        return self._run(x, context, None, None)
+        return self._run(x, context, None)

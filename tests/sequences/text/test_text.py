@@ -99,7 +99,7 @@ def test_errors_name_the_character_and_its_place(model: ArgmaxAutoregressive) ->
         generate(model, RHYME[:24], length=50)
     with pytest.raises(ValueError, match="length must be at least 8, got 5"):
         generate(model, "the cat ", length=5)
-    with pytest.raises(DataError, match=r"poem\.txt: line 2, column 4 holds '!'"):
+    with pytest.raises(DataError, match=r"poem\.txt holds '!' at line 2, column 4"):
         text_data("the\ncat!", [*model.alphabet, "\n"], "poem.txt")
     with pytest.raises(DataError, match="40 characters to train on are too few for windows of 24"):
         fit_text(RHYME[:40], length=24, validation=None)

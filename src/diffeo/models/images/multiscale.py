@@ -66,8 +66,8 @@ class MultiScaleFlow(Flow):
         with torch.random.fork_rng(devices=[], enabled=seed is not None):
             if seed is not None:
                 torch.manual_seed(seed)
-            scales_ = _scale(shape, scales, fine, coarse, reversible)
-            transform = Sequential(scales_, *channel_marginals(shape))
+            inner = _scale(shape, scales, fine, coarse, reversible)
+        transform = Sequential(inner, *channel_marginals(shape))
         super().__init__(
             StandardNormal(math.prod(shape)),
             transform,

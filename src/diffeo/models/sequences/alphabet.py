@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from diffeo.errors import DataError, ShapeError
 
-__all__ = ["Codes", "OfSymbols", "named"]
+__all__ = ["Codes", "OfSymbols", "encoded", "named"]
 
 Codes: TypeAlias = npt.NDArray[np.int64]
 
@@ -37,23 +37,38 @@ class OfSymbols:
         Raises:
             DataError: a symbol outside the alphabet; its place is named.
         """
-        numbers = {name: i for i, name in enumerate(self.alphabet)}
-        if hole is not None:
-            numbers[hole] = -1
-        found = [numbers.get(symbol) for symbol in symbols]
-        if None in found:
-            i = found.index(None)
-            raise DataError(
-                f"{source} holds {symbols[i]!r} at {_place(symbols, i)}, which is not one of the "
-                f"{len(self.alphabet)} symbols of this model: {shown(self.alphabet)}"
-            )
-        return np.array(found, dtype=np.int64)
+        return encoded(symbols, self.alphabet, hole=hole, source=source)
 
     def names_of(self, codes: Codes) -> list[str]:
         """The names of whole numbers (n,), up to the first -1, which ends a sequence."""
         ended = np.flatnonzero(codes < 0)
         end = ended[0] if len(ended) else len(codes)
         return [self.alphabet[code] for code in codes[:end]]
+
+
+def encoded(
+    symbols: str | Sequence[str],
+    alphabet: Sequence[str],
+    *,
+    hole: str | None = None,
+    source: str = "the text",
+) -> Codes:
+    """Symbols as their numbers in an alphabet; see ``OfSymbols.codes_of``.
+
+    Raises:
+        DataError: a symbol outside the alphabet; its place is named.
+    """
+    numbers = {name: i for i, name in enumerate(alphabet)}
+    if hole is not None:
+        numbers[hole] = -1
+    found = [numbers.get(symbol) for symbol in symbols]
+    if None in found:
+        i = found.index(None)
+        raise DataError(
+            f"{source} holds {symbols[i]!r} at {_place(symbols, i)}, which is not one of the "
+            f"{len(alphabet)} symbols of this model: {shown(alphabet)}"
+        )
+    return np.array(found, dtype=np.int64)
 
 
 def named(symbols: int | Sequence[str]) -> tuple[str, ...]:

@@ -63,9 +63,7 @@ def fit_text(
     train, held_out = held_out_text(data, validation)
     size = _length(train, held_out, length)
     flow = built(model, size, data.alphabet, options, seed)
-    # overlapping, and so many that there are more windows than characters in one
-    room = len(train.sequences[0]) - size
-    hop = max(1, min(size // 2, room // (2 * size)))
+    hop = max(1, size // 2)
     fit_windows(
         flow,
         cut(train.sequences, size, hop),

@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from diffeo.errors import DataError
+from diffeo.models.sequences.alphabet import encoded
 from diffeo.sequences.symbols import SymbolData
 
 __all__ = ["SUFFIXES", "load_text", "text_data"]
@@ -72,14 +71,4 @@ def text_data(
     names = tuple(sorted(set(text)) if alphabet is None else alphabet)
     if len(names) < 2:
         raise DataError(f"{source} holds nothing but {names[0]!r}: there is nothing to learn")
-    numbers = {name: i for i, name in enumerate(names)}
-    codes = np.array([numbers.get(character, -1) for character in text])
-    if (codes < 0).any():
-        i = int((codes < 0).argmax())
-        line = text.count("\n", 0, i) + 1
-        column = i - text.rfind("\n", 0, i)
-        raise DataError(
-            f"{source}: line {line}, column {column} holds {text[i]!r}, which is not one of the "
-            f"{len(names)} characters of this model"
-        )
-    return SymbolData([codes], names, source)
+    return SymbolData([encoded(text, names, source=source)], names, source)
