@@ -58,6 +58,20 @@ class OfClasses:
         hot = torch.nn.functional.one_hot(numbers.long(), len(self.classes)).to(self.like)
         return hot[0] if one else hot
 
+    def contexts_for(self, labels: Labels | None, what: str) -> Tensor | None:
+        """The contexts of data with these labels; None for a model without classes.
+
+        Raises:
+            DataError: a model with classes, and data without labels.
+        """
+        if not self.classes:
+            return None
+        if labels is None:
+            raise DataError(
+                f"this model is of {len(self.classes)} classes, but {what} have no labels"
+            )
+        return self.context_of(labels)
+
     def _number(self, label: int | str, i: int) -> int:
         if isinstance(label, str) and label in self.classes:
             return self.classes.index(label)

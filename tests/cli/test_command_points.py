@@ -8,7 +8,9 @@ import json
 import numpy as np
 import pytest
 
-from diffeo.points import load_clouds
+from diffeo import load
+from diffeo.points import load_clouds, point_report_content
+from diffeo.points.fitting import held_out_clouds
 
 TINY = {"model": {"latent": 2, "layers": 1, "hidden": [8], "code": 4, "prior_layers": 1}}
 
@@ -78,6 +80,56 @@ def test_the_report_finds_the_clouds_that_were_held_out(run, clouds, tmp_path):
     result = run("report", clouds / "many.safetensors", "-o", path)
     assert (result.code, result.err) == (0, "")
     assert "nats per point" in path.read_text("utf-8")
+
+
+def test_labels_are_an_array_of_the_file_or_a_file(run, clouds, tmp_path):
+    data = np.load(clouds / "x.npz")
+    np.savez(tmp_path / "x.npz", x=data["x"], kind=np.arange(24) % 3)
+    np.save(tmp_path / "kind.npy", np.arange(24) % 3)
+    for labels in ("kind", tmp_path / "kind.npy"):
+        fit = ["fit", tmp_path / "x.npz", "--config", clouds / "tiny.json", "--epochs", 1]
+        more = ["--labels", labels, "--quiet", "-o", tmp_path / "m.safetensors"]
+        result = run(*fit, *more)
+        assert (result.code, result.err) == (0, "")
+        assert "0, 1, 2" in run("info", tmp_path / "m.safetensors").out
+    result = run(*fit, "--labels", "sort", "--quiet", "-o", tmp_path / "m.safetensors")
+    assert result.code == 2
+    assert "no array 'sort'" in result.err
+
+
+def test_the_file_of_the_fit_is_judged_by_what_was_held_out(run, clouds, monkeypatch, tmp_path):
+    pytest.importorskip("plotly")
+    seen = []
+
+    def content(model, data, **options):
+        seen.append((data, options["held_out"]))
+        return point_report_content(model, data, **options)
+
+    monkeypatch.setattr("diffeo.points.point_report_content", content)
+    model = load(clouds / "many.safetensors")
+    _, held_out = held_out_clouds(model, load_clouds(clouds / "x.npz"))
+    for data in ((), (clouds / "x.npz",)):
+        result = run("report", clouds / "many.safetensors", *data, "-o", tmp_path / "r.html")
+        assert (result.code, result.err) == (0, "")
+        judged, kept = seen.pop()
+        assert kept
+        assert len(judged) == len(held_out) < 24
+        for mine, other in zip(judged.clouds, held_out.clouds, strict=True):
+            assert (mine == other).all()
+
+
+def test_flags_that_mean_nothing_here_are_refused(run, clouds, tmp_path):
+    page, table = tmp_path / "r.html", tmp_path / "s.csv"
+    many, one, x = (clouds / name for name in ("many.safetensors", "one.safetensors", "x.npz"))
+    for arguments, message in (
+        (["report", many, x, "--training", x, "-o", page], "--training is for images or tables"),
+        (["score", one, clouds / "one.xyz", "--num-samples", 3, "-o", table], "is exact"),
+        (["sample", one, "-n", 1, "--class", 0, "-o", tmp_path / "s.npz"], "has no classes"),
+    ):
+        result = run(*arguments)
+        assert result.code == 2
+        assert message in result.err
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,7 @@ from diffeo.points import (
     split_clouds,
     surface_distances,
 )
+from diffeo.points.fitting import held_out_clouds
 
 SMALL = {
     "latent": 2,
@@ -299,3 +300,25 @@ def test_errors_of_calls_say_what_was_wrong():
         cloud_scores(model, PointData([np.zeros((3, 3))]))
     with pytest.raises(DataError, match=r"cloud 0 is of the class c, but the classes .* a, b"):
         cloud_scores(model, PointData([np.zeros((3, 2))], np.array([0]), names=("c",)))
+
+
+@pytest.mark.parametrize("conditional", [True, False])
+def test_the_split_of_a_fit_is_found_again(conditional):
+    data = load_clouds(np.random.default_rng(0).normal(size=(30, 12, 2)), labels=np.arange(30) % 3)
+    seen = []
+
+    def objective(model, x, context=None, weight=None):
+        seen.append(x.detach().clone())
+        return model.scaling.mean.sum() * 0 + model.log_prob(x, context).mean() * 0
+
+    small = {"latent": 2, "layers": 1, "hidden": (8,), "drawn": None}
+    fit = {"epochs": 1, "batch_size": 30, "objective": objective, "progress": False}
+    model = fit_clouds(data, conditional=conditional, options=small, seed=4, **fit)
+    train, held_out = held_out_clouds(model, data)
+    assert (len(train), len(held_out)) == (27, 3)
+    # a batch is all of them, in another order and with their points in another
+    means = np.sort([cloud.mean() for cloud in train.clouds])
+    trained = next(x for x in seen if len(x) == 27)
+    assert np.allclose(np.sort(trained.mean((1, 2)).numpy()), means, atol=1e-6)
+    with pytest.raises(DataError, match="holds 20 clouds, but the model was fitted to 30"):
+        held_out_clouds(model, data.subset(slice(20)))

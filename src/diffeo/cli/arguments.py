@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from diffeo.model import Model
 
 __all__ = [
     "Subparsers",
@@ -14,6 +17,7 @@ __all__ = [
     "add_schema",
     "add_subcommand",
     "add_unconditional",
+    "check_draws",
     "count",
     "names",
     "seed",
@@ -81,6 +85,19 @@ def add_unconditional(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="pass over the labels; with them, the model is conditional on the class",
     )
+
+
+def check_draws(model: Model, count: int | None) -> None:
+    """Raise at a number of draws for a model that draws nothing.
+
+    Raises:
+        ValueError: its ``log_prob`` is no bound.
+    """
+    if count is not None and model.exactness != "bound":
+        raise ValueError(
+            f"--num-samples is for models whose log_prob is a bound; that of this "
+            f"{type(model).__name__} is {model.exactness}; leave it out"
+        )
 
 
 def names(text: str) -> list[str]:

@@ -5,7 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-__all__ = ["read_labels"]
+__all__ = ["is_file", "read_labels"]
+
+
+def is_file(labels: str) -> bool:
+    """Whether --labels means a file, not an array of the data's own file."""
+    return Path(labels).suffix.lower() in (".npy", ".txt", ".csv")
 
 
 def read_labels(path: str) -> tuple[Any, tuple[str, ...] | None]:

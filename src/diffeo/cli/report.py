@@ -23,8 +23,8 @@ def add_to(subparsers: Subparsers) -> None:
         "data",
         metavar="DATA",
         nargs="?",
-        help="a table, or images, to judge it by, best some it was not fitted to; without, images "
-        "that the fit held out",
+        help="a table, images or clouds to judge it by, best some it was not fitted to; without, "
+        "the images or clouds that the fit held out",
     )
     add_output(parser, "page to write (.html)")
     parser.add_argument(

@@ -10,6 +10,7 @@ from diffeo.cli.arguments import (
     add_output,
     add_reading,
     add_subcommand,
+    check_draws,
 )
 from diffeo.cli.kinds import add_flags, kind_of_model, refuse_others
 
@@ -45,6 +46,7 @@ def _run(arguments: argparse.Namespace) -> int:
     model = load(arguments.model)
     kind = kind_of_model(model)
     refuse_others(kind, "score", arguments)
+    check_draws(model, arguments.num_samples)
     kind.score(model, arguments)
     print(f"wrote {arguments.output}")
     return 0

@@ -66,11 +66,4 @@ def contexts_of(model: ImageModel, data: ImageData) -> Tensor | None:
     Raises:
         DataError: a model with classes, and images without labels.
     """
-    if not model.classes:
-        return None
-    if data.labels is None:
-        raise DataError(
-            f"this model is of {len(model.classes)} classes, but the images of {data.source} have "
-            f"no labels"
-        )
-    return model.context_of(data.labels)
+    return model.contexts_for(data.labels, f"the images of {data.source}")

@@ -56,6 +56,8 @@ def draw_clouds(
     if not isinstance(model, PointCloudFlow):
         if temperature != 1:
             raise DataError("a flow of one surface has no shapes, and so no temperature of them")
+        if labels is not None:
+            raise DataError("a flow of one surface has no classes, so it takes no labels")
         size = points or int(model.record.get("clouds", {}).get("points", 2048))
         flat = model.sample(count * check_count("points", size), seed=seed)
         return PointData(list(flat.cpu().numpy().reshape(count, size, -1)))

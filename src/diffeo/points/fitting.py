@@ -25,7 +25,7 @@ from diffeo.points.model import PointCloudFlow
 from diffeo.points.point_data import PointData
 from diffeo.points.splitting import split_clouds
 
-__all__ = ["fit_clouds"]
+__all__ = ["fit_clouds", "held_out_clouds"]
 
 # points of a cloud in a fit, unless more are asked for
 _MOST_POINTS = 2048
@@ -170,3 +170,31 @@ def _record(
         **({} if train is None else {"train_nats": train / count}),
         **figures,
     }
+
+
+def held_out_clouds(
+    model: PointCloudFlow | Flow, data: PointData
+) -> tuple[PointData, PointData | None]:
+    """The clouds of a fit as it split them: those trained on, and those held out.
+
+    Of a model of one cloud it was points that were held out, and all of the cloud is given.
+
+    Args:
+        model: fitted by ``fit_clouds``.
+        data: the clouds that it was fitted to.
+
+    Raises:
+        DataError: a model that was not fitted by ``fit_clouds``, or other clouds.
+    """
+    record = model.record.get("clouds")
+    if record is None:
+        raise DataError("this model does not say how its clouds were split; it has no such record")
+    data = for_model(model, data)
+    if len(data) != record["clouds"]:
+        raise DataError(
+            f"{data.source} holds {len(data)} clouds, but the model was fitted to "
+            f"{record['clouds']}: these are others"
+        )
+    if not record["validation"] or not isinstance(model, PointCloudFlow):
+        return data, None
+    return split_clouds(data, record["validation"], record["seed"])

@@ -43,11 +43,4 @@ def contexts_of(model: PointCloudFlow, data: PointData) -> Tensor | None:
     Raises:
         DataError: a model with classes, and clouds without labels.
     """
-    if not model.classes:
-        return None
-    if data.labels is None:
-        raise DataError(
-            f"this model is of {len(model.classes)} classes, but the clouds of {data.source} have "
-            f"no labels"
-        )
-    return model.context_of(data.labels)
+    return model.contexts_for(data.labels, f"the clouds of {data.source}")

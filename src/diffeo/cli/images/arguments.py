@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from diffeo.cli.arguments import count
-from diffeo.cli.labels import read_labels
+from diffeo.cli.labels import is_file, read_labels
 
 if TYPE_CHECKING:
     from diffeo.images import ImageData, ImageModel
@@ -53,7 +52,7 @@ def read_images(
     from diffeo.errors import DataError
     from diffeo.images import load_images
 
-    file = labels is not None and Path(labels).suffix.lower() in (".npy", ".txt", ".csv")
+    file = labels is not None and is_file(labels)
     data = load_images(path, split=split, bits=bits, labels=None if file else labels)
     if file:
         found, names = read_labels(str(labels))

@@ -26,7 +26,7 @@ class Images(Kind):
         "fit": (*_READING, "reduce_to", "unconditional", "dequantization", "flips"),
         "sample": ("temperature", "label"),
         "score": _READING,
-        "report": (*_READING, "against"),
+        "report": (*_READING, "training", "against"),
     }
 
     def add_flags(self, command: str, parser: argparse.ArgumentParser) -> None:

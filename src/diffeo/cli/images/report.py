@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from diffeo.cli.images.arguments import again, read_images
+from diffeo.cli.refound import same_data
 
 if TYPE_CHECKING:
     from diffeo.images import ImageData, ImageModel
@@ -57,7 +58,7 @@ def _images(
             f"{path}, the images that the model was fitted to, is not there; name images to judge "
             f"it by"
         )
-    if known is not None and _same(known, path, arguments):
+    if known is not None and same_data(known, path, arguments):
         train, held_out = held_out_images(model, read_images(**known))
         return (train, None, False) if held_out is None else (held_out, train, True)
     data = again(model, arguments, path)
@@ -66,10 +67,3 @@ def _images(
     if known is None or not Path(known["path"]).exists():
         return data, None, True
     return data, held_out_images(model, read_images(**known))[0], True
-
-
-def _same(known: dict[str, Any], path: str, arguments: argparse.Namespace) -> bool:
-    """Whether the path is that of the fit, and no other part of it."""
-    there = Path(path).exists() and Path(known["path"]).exists()
-    same = there and Path(path).samefile(known["path"])
-    return same and arguments.split in (None, known["split"]) and not arguments.labels

@@ -9,7 +9,9 @@ if TYPE_CHECKING:
     from diffeo.cli.fit_options import Options
     from diffeo.model import Model
 
-__all__ = ["fit_music"]
+__all__ = ["LATENT", "fit_music"]
+
+LATENT = "latent-sequence"
 
 
 def fit_music(name: str, arguments: argparse.Namespace, options: Options) -> Model:
@@ -19,7 +21,6 @@ def fit_music(name: str, arguments: argparse.Namespace, options: Options) -> Mod
         DataError: what is no music, or options that the model does not take.
         ShapeError, ValueError: sizes that do not fit.
     """
-    from diffeo.cli.music.kind import LATENT
     from diffeo.sequences import fit_voices
     from diffeo.sequences.music import fit_rolls, load_music
 

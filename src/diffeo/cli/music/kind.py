@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from diffeo.cli.kind import Kind, Pairs
+from diffeo.cli.music.fit import LATENT
 from diffeo.cli.sequence_summary import kind_of_symbols, sequence_architecture, sequence_training
 
 if TYPE_CHECKING:
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     from diffeo.model import Model
 
 __all__ = ["Music"]
-
-LATENT = "latent-sequence"
 
 
 class Music(Kind):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,7 +12,7 @@ __all__ = ["read_clouds"]
 
 
 def read_clouds(path: str, *, split: str | None, labels: str | None) -> PointData:
-    """The clouds of a path, with the labels of another file where one is named.
+    """The clouds of a path, with labels of another file, or another array, where one is named.
 
     Raises:
         DataError: whatever is wrong with them.
@@ -19,11 +20,15 @@ def read_clouds(path: str, *, split: str | None, labels: str | None) -> PointDat
     """
     from dataclasses import replace
 
-    from diffeo.cli.labels import read_labels
+    from diffeo.cli.labels import is_file, read_labels
     from diffeo.points import load_clouds
+    from diffeo.reading.array_files import Archive
 
     data = load_clouds(path, split=split)
     if labels is None:
         return data
-    found, names = read_labels(labels)
+    if is_file(labels):
+        found, names = read_labels(labels)
+    else:
+        found, names = Archive(Path(path)).read(labels), None
     return replace(data, labels=found, names=names)

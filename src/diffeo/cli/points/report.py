@@ -6,6 +6,9 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from diffeo.cli.points.reading import read_clouds
+from diffeo.cli.refound import same_data
+
 if TYPE_CHECKING:
     from diffeo.points import PointData
 
@@ -35,17 +38,16 @@ def report_points(model: Any, arguments: argparse.Namespace) -> None:
 
 def _clouds(model: Any, arguments: argparse.Namespace) -> tuple[PointData, bool]:
     """Clouds to judge by, and whether they were kept from the fit."""
-    from diffeo.cli.points.reading import read_clouds
     from diffeo.errors import DataError
-    from diffeo.points import split_clouds
+    from diffeo.points.fitting import held_out_clouds
 
-    if arguments.data is not None:
-        return read_clouds(arguments.data, split=arguments.split, labels=arguments.labels), True
-    record = model.record.get("clouds", {})
-    known = record.get("load")
-    if known is None:
+    known = model.record.get("clouds", {}).get("load")
+    path = arguments.data or (known or {}).get("path")
+    if path is None:
         raise DataError("the model does not say what it was fitted to; name clouds to judge it by")
-    data = read_clouds(known["path"], split=known["split"], labels=known["labels"])
-    if len(data) == 1 or not record["validation"]:
-        return data, False
-    return split_clouds(data, record["validation"], record["seed"])[1], True
+    if known is None or (arguments.data and not same_data(known, path, arguments)):
+        return read_clouds(path, split=arguments.split, labels=arguments.labels), True
+    train, held_out = held_out_clouds(
+        model, read_clouds(known["path"], split=known["split"], labels=known["labels"])
+    )
+    return (train, False) if held_out is None else (held_out, True)

@@ -24,6 +24,7 @@ class Tables(Kind):
     flags: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "fit": ("columns", "context", "schema"),
         "sample": ("context", "given"),
+        "report": ("training",),
     }
 
     def add_flags(self, command: str, parser: argparse.ArgumentParser) -> None:

@@ -52,11 +52,9 @@ def _score_table(flow: TableFlow, arguments: argparse.Namespace) -> None:
 
     from diffeo.cli.numbers import RunningMean
     from diffeo.cli.tables.rows import ScoredTable
-    from diffeo.cli.tables.scoring import Draws
     from diffeo.tabular import open_table
     from diffeo.tabular.frame_writing import frame_writer
 
-    Draws(flow, arguments.num_samples, arguments.seed)
     _check_name(list(flow.schema.order))
     scored = ScoredTable(flow, open_table(arguments.data))
     names = [name for name in flow.schema.order if name in scored.frame.columns]

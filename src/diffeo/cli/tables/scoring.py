@@ -25,9 +25,6 @@ class Draws:
         model: the density.
         count: draws a row; None for one.
         seed: of one stream for all rows that follow.
-
-    Raises:
-        ValueError: a count for a model that draws nothing.
     """
 
     def __init__(self, model: Model, count: int | None, seed: int) -> None:
@@ -35,11 +32,6 @@ class Draws:
         if model.exactness == "bound":
             generator = torch.Generator(model.like.device).manual_seed(seed)
             self.options = {"num_samples": count or 1, "seed": generator}
-        elif count is not None:
-            raise ValueError(
-                f"--num-samples is for models whose log_prob is a bound; that of this "
-                f"{type(model).__name__} is {model.exactness}; leave it out"
-            )
 
 
 def log_likelihoods(
