@@ -69,8 +69,11 @@ def trained() -> TarFlow:
 
 def naive(flow: TarFlow, z: Tensor) -> Tensor:
     """One pass over all patches for each patch, in each block."""
-    *blocks, to_image, to_pixels = flow.transform
-    for layer in blocks:
+    for layer in flow.transform:
+        if not isinstance(layer, TransformerAutoregressive):
+            # from patches to pixels
+            z = layer(z)[0]
+            continue
         z = z.flip(1) if layer.reverse else z
         found = torch.zeros_like(z)
         for t in range(z.shape[1]):
@@ -78,8 +81,7 @@ def naive(flow: TarFlow, z: Tensor) -> Tensor:
             moved, _ = layer.univariate.forward(z.movedim(-1, 0), params)
             found[:, t] = moved.movedim(0, -1)[:, t]
         z = found.flip(1) if layer.reverse else found
-    image: Tensor = to_pixels(to_image(z)[0])[0]
-    return image
+    return z
 
 
 def in_windows(flow: TarFlow, window: int | None, z: Tensor) -> Tensor:
