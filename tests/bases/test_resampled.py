@@ -41,7 +41,7 @@ def test_the_density_is_that_of_the_papers_and_integrates_to_one(
     features: int, rounds: int
 ) -> None:
     base = _base(features, rounds)
-    grid, cell = _grid(features, 4001 if features == 1 else 401)
+    grid, cell = _grid(features, 4001 if features == 1 else 161)
     with torch.no_grad():
         mean = _mean_acceptance(base, grid, cell)
         forced = (1 - mean) ** (rounds - 1)
@@ -100,7 +100,7 @@ def test_the_gradient_of_training_is_that_of_quadrature() -> None:
     base.train()
     torch.manual_seed(0)
     draws = []
-    for _ in range(200):
+    for _ in range(100):
         gradient = torch.autograd.grad(base.log_prob(x).sum(), parameters)
         draws.append(torch.cat([g.flatten() for g in gradient]))
     found = torch.stack(draws)
@@ -116,7 +116,7 @@ def test_a_fit_cuts_a_normal_in_two() -> None:
     base = ResampledNormal(1, hidden=(32,))
     flow = diffeo.Flow(base, diffeo.transforms.Elementwise(1, diffeo.univariates.Affine()))
     flow.fit(x[:2000], epochs=25, lr=2e-2, batch_size=500, standardize=False, progress=False)
-    found = float(flow.log_prob(x[2000:]).mean())
+    found = float(flow.log_prob(x[2000:]).detach().mean())
     truth = torch.logaddexp(Normal(1.2, 0.2).log_prob(x), Normal(-1.2, 0.2).log_prob(x))
     best = float(truth[2000:].mean()) - math.log(2)
     # a normal density is 0.85 nats below

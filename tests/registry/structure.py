@@ -158,7 +158,7 @@ DENSITIES: list[Entry] = [
         (diffeo.GraphicalFlow,),
         lambda d, c: diffeo.GraphicalFlow(d, graph(d), context=c, hidden=HIDDEN),
         contexts=BOTH,
-        quick=(1, 2, 3),
+        quick=(1, 3),
     ),
     Entry(
         "GraphicalFlow of another univariate, with supports",
@@ -177,7 +177,7 @@ DENSITIES: list[Entry] = [
         "ResampledNormal",
         (bases.ResampledNormal,),
         lambda d, c: bases.ResampledNormal(d, hidden=HIDDEN, rounds=20),
-        quick=(1, 2),
+        quick=(1, 3),
     ),
     Entry(
         "Flow on a resampled base",

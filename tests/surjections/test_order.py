@@ -47,7 +47,8 @@ def test_the_density_of_a_set_is_exact_and_the_same_in_every_order(by: int) -> N
     x = torch.randn(5, 3, 2, dtype=torch.float64)
     rows = x[0].tolist()
     first = sorted(rows, key=lambda row: row[by])
-    z = torch.tensor([row[by] for row in first] + [row[1 - by] for row in first]).double()
+    columns = [row[by] for row in first] + [row[1 - by] for row in first]
+    z = torch.tensor(columns, dtype=torch.float64)
     assert flow.exactness == "exact"
     assert flow.log_prob(x[0]).item() == pytest.approx(
         flow.density.log_prob(z).item() - math.log(6), abs=1e-12
@@ -87,7 +88,7 @@ def test_a_shuffled_density_is_the_mean_over_all_orders() -> None:
 
 
 def test_errors() -> None:
-    with pytest.raises(ShapeError, match="RandomOrder: by must be a coordinate 0..1, got 2"):
+    with pytest.raises(ShapeError, match=r"RandomOrder: by must be a coordinate 0\.\.1, got 2"):
         RandomOrder(3, 2, by=2)
     with pytest.raises(ShapeError, match="takes ordered"):
         diffeo.SurjectiveFlow(StandardNormal(6), RandomOrder(3, 2))

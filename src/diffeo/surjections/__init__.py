@@ -1,4 +1,4 @@
-"""Maps onto other event spaces that are not one-to-one: what carries integers and categories."""
+"""Maps onto other event spaces that are not one-to-one: integers, labels, signs, orders, steps."""
 
 from diffeo.surjections.absolute import AbsoluteValue, RandomSign
 from diffeo.surjections.argmax import Argmax
