@@ -38,7 +38,7 @@ TRANSFORMS: list[Entry] = [
         ),
         contexts=BOTH,
         identity=True,
-        quick=(1, 3),
+        quick=(3,),
     ),
     Entry(
         "MaskedAutoregressive of angles on a graph",
@@ -57,7 +57,7 @@ TRANSFORMS: list[Entry] = [
         ),
         contexts=BOTH,
         identity=True,
-        quick=(1, 3),
+        quick=(3,),
     ),
 ]
 SURJECTIONS: list[Entry] = [
@@ -166,7 +166,7 @@ DENSITIES: list[Entry] = [
         lambda d, c: diffeo.GraphicalFlow(
             d,
             graph(d),
-            univariate=univariates.MixtureOfGaussians(3),
+            univariate=univariates.SinhArcsinh(),
             hidden=HIDDEN,
             supports=scalar_supports(d),
         ),
@@ -187,7 +187,7 @@ DENSITIES: list[Entry] = [
             transforms.Coupling(d, univariates.Affine(), context=c, hidden=HIDDEN),
         ),
         features=(2,),
-        contexts=BOTH,
+        contexts=(3,),
     ),
     Entry(
         "SurjectiveFlow of random signs",
@@ -197,7 +197,7 @@ DENSITIES: list[Entry] = [
             diffeo.NSF(d, supports=positive(), context=c, layers=2, hidden=HIDDEN),
         ),
         features=(1, 2),
-        contexts=BOTH,
+        contexts=(3,),
         quick=(1,),
     ),
     Entry(
