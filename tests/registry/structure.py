@@ -166,7 +166,7 @@ DENSITIES: list[Entry] = [
         lambda d, c: diffeo.GraphicalFlow(
             d,
             graph(d),
-            univariate=univariates.SinhArcsinh(),
+            univariate=univariates.Affine(),
             hidden=HIDDEN,
             supports=scalar_supports(d),
         ),

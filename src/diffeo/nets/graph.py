@@ -57,7 +57,7 @@ class GraphMLP(Described, nn.Module):
         context: int = 0,
     ) -> None:
         super().__init__()
-        seen = torch.as_tensor(adjacency).bool()
+        seen = torch.as_tensor(adjacency).bool().cpu()
         if seen.ndim != 2 or not len(seen):
             raise ShapeError(
                 f"GraphMLP: the adjacency must be a matrix (outputs, inputs), got shape "
