@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from diffeo.arrays import ArrayLike, is_tensor_like, like_input
 from diffeo.checks import check_count
 from diffeo.chunks import by_chunks, checked_chunk_size
-from diffeo.density import Density, Seed, as_generator
+from diffeo.density import Density, SampleShape, Seed, as_generator
 from diffeo.draw import Draw
 from diffeo.errors import ShapeError
 from diffeo.model import Model
@@ -194,6 +194,72 @@ class SurjectiveFlow(Model):
         bound = partial(self._one_draw, generator=draw.generator)
         return x, draw.by_chunks(bound, x, len(self.event_shape))
 
+    def sample_paths(
+        self,
+        n: SampleShape = (),
+        context: ArrayLike | None = None,
+        *,
+        seed: Seed = None,
+        chunk_size: int | None = None,
+    ) -> tuple[Any, Any]:
+        """Samples, and log p of the paths by which they were drawn, without gradient.
+
+        That is log p(z) plus the contributions at the very z that each x came from: log p(x) itself
+        where that is exact, and else an upper bound of it on average, whose weights are right: with
+        u a density up to its normaliser Z, the mean of u(x) / exp(log p of the path) is Z. So
+
+            log_weights = log_u(x) - log_path
+
+        is what ``diffeo.inference.log_evidence``, ``psis`` and ``resample`` take.
+
+        Args:
+            n, context, seed, chunk_size: as ``sample``.
+
+        Returns:
+            x (n, *context_batch, *event_shape) and log p of its path (n, *context_batch).
+
+        Raises:
+            TypeError: a layer whose inverse alone draws, and does not tell how likely a given z is.
+            As ``sample``.
+
+        Reference: "Stochastic Normalizing Flows", Wu, Koehler, Noe, 2020, arXiv:2002.06707.
+
+        Example:
+            >>> import math, diffeo
+            >>> def log_u(x):
+            ...     return -(x - 2).square().sum(-1)
+            >>> layer = diffeo.surjections.Metropolis(1, log_u, steps=50, step_size=0.5)
+            >>> flow = diffeo.SurjectiveFlow(diffeo.bases.StandardNormal(1), layer)
+            >>> x, log_path = flow.sample_paths(20_000, seed=0)
+            >>> estimate, error = diffeo.inference.log_evidence(log_u(x) - log_path)
+            >>> abs(estimate - math.log(math.pi) / 2) < 5 * error
+            True
+        """
+        with torch.no_grad():
+            x, log_path = self._paths(self._chunked_draw(n, context, seed, chunk_size))
+            return like_input(x, context), like_input(log_path, context)
+
+    def rsample_paths(
+        self, n: SampleShape = (), context: Tensor | None = None, *, seed: Seed = None
+    ) -> tuple[Tensor, Tensor]:
+        """As ``sample_paths``, with gradients to the parameters and the context.
+
+        The mean of log_path - log_u(x) is at least KL(p || u) - log Z, so that it can be minimised.
+
+        Raises:
+            TypeError: samples that cannot be reparameterised.
+            As ``sample_paths``.
+        """
+        self._require_rsample()
+        return self._paths(self._draw(n, context, seed))
+
+    def _paths(self, draw: Draw) -> tuple[Tensor, Tensor]:
+        x, log_path = self.density._rsample_and_log_prob(draw)
+        for layer in self.layers:
+            x, more = draw.by_chunks(partial(_path, layer, draw.generator), x, _ndim(layer))
+            log_path = log_path + more
+        return x, log_path
+
     def initialize(
         self, x: Tensor, context: Tensor | None = None, *, standardize: bool = True
     ) -> None:
@@ -218,6 +284,16 @@ def _forward(
         return drawn
     x: Tensor = layer(z, context)[0]
     return x
+
+
+def _path(
+    layer: nn.Module, generator: torch.Generator | None, z: Tensor, context: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """x and what it adds to log p(z)."""
+    if isinstance(layer, Surjection):
+        return layer.path(z, context, generator=generator)
+    x, ladj = layer(z, context)
+    return x, -ladj
 
 
 def _ndim(layer: nn.Module) -> int:

@@ -17,6 +17,7 @@ from registry import (
     multivariate,
     points,
     splines,
+    structure,
     supports,
     surjections,
     symbols,
@@ -43,6 +44,7 @@ TRANSFORMS: list[Entry] = [
     *multivariate.TRANSFORMS,
     *transformers.TRANSFORMS,
     *latent_sequences.TRANSFORMS,
+    *structure.TRANSFORMS,
 ]
 DENSITIES: list[Entry] = [
     *models.DENSITIES,
@@ -59,6 +61,11 @@ DENSITIES: list[Entry] = [
     *points.DENSITIES,
     *latent_sequences.DENSITIES,
     *transformers.DENSITIES,
+    *structure.DENSITIES,
 ]
-SURJECTIONS: list[Entry] = [*surjections.SURJECTIONS, *symbols.SURJECTIONS]
+SURJECTIONS: list[Entry] = [
+    *surjections.SURJECTIONS,
+    *symbols.SURJECTIONS,
+    *structure.SURJECTIONS,
+]
 OF_TABLES = tables.OF_TABLES

@@ -10,7 +10,13 @@ from registry import SURJECTIONS, Entry, cases
 
 import diffeo
 from diffeo.audit import check_flow, check_surjection, perturbed
-from diffeo.surjections import Argmax, Augment, UniformDequantization, VariationalDequantization
+from diffeo.surjections import (
+    Argmax,
+    Augment,
+    Langevin,
+    UniformDequantization,
+    VariationalDequantization,
+)
 
 
 def _name(value: Any) -> str:
@@ -59,6 +65,12 @@ class _ReadsPast(UniformDequantization):
         return super().forward(z[..., :1], context)
 
 
+class _ForgetsTheWayBack(Langevin):
+    def inverse(self, x, context=None, *, generator=None):
+        z, contribution = super().inverse(x, context, generator=generator)
+        return z, torch.zeros_like(contribution)
+
+
 def _learned(cls: Any, *arguments: Any, **options: Any) -> Any:
     torch.manual_seed(0)
     return perturbed(cls(*arguments, hidden=(16,), **options))
@@ -72,6 +84,7 @@ def _learned(cls: Any, *arguments: Any, **options: Any) -> Any:
         (_learned(_WithoutJacobian, [diffeo.categories(3)]), "total probability"),
         (_learned(_GlobalNoise, 1, 1), "seeds"),
         (_ReadsPast([diffeo.integers(0, 3)]), "errors"),
+        (_ForgetsTheWayBack(1, diffeo.bases.StudentT(1, 3.0), 2, 0.3), "total probability"),
     ],
     ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )

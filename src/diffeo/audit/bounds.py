@@ -99,7 +99,9 @@ class BoundAudit(DensityAudit):
         x, weights = self._grid(context)
         draws, limit = DRAWS
         while True:
-            totals = (self._estimates(x, context, draws) * weights).sum(1)
+            each = self._estimates(x, context, draws)
+            # far out on a support the weights overflow, where nothing is left to weigh
+            totals = torch.where(each > 0, each * weights, 0.0).sum(1)
             if _error(totals) <= LARGEST_TOLERANCE or draws >= limit:
                 break
             draws *= 8

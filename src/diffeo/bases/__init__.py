@@ -4,6 +4,7 @@ from diffeo.bases.mixture import GaussianMixture
 from diffeo.bases.normal import DiagonalNormal, MultivariateNormal, StandardNormal
 from diffeo.bases.normal_mixture import MultivariateNormalMixture
 from diffeo.bases.product import Product
+from diffeo.bases.resampled import ResampledNormal
 from diffeo.bases.student_t import MultivariateStudentT, StudentT
 from diffeo.bases.uniform import BoxUniform
 from diffeo.bases.von_mises import TorusUniform, VonMises
@@ -16,6 +17,7 @@ __all__ = [
     "MultivariateNormalMixture",
     "MultivariateStudentT",
     "Product",
+    "ResampledNormal",
     "StandardNormal",
     "StudentT",
     "TorusUniform",

@@ -4,6 +4,7 @@ from diffeo.models.affine import IAF, MAF, NICE, RealNVP
 from diffeo.models.bnaf import BNAF
 from diffeo.models.circular import CircularNSF
 from diffeo.models.gaussianization import Gaussianization
+from diffeo.models.graphical import GraphicalFlow
 from diffeo.models.images import FlowPlusPlus, Glow, ImageRealNVP, TarFlow
 from diffeo.models.monotone import NAF, UNAF, BernsteinFlow, SOSFlow
 from diffeo.models.names import MODEL_NAMES, model_class
@@ -27,6 +28,7 @@ __all__ = [
     "FlowPlusPlus",
     "Gaussianization",
     "Glow",
+    "GraphicalFlow",
     "ImageRealNVP",
     "PlanarFlow",
     "RadialFlow",

@@ -13,6 +13,7 @@ from diffeo.models.affine import IAF, MAF, NICE, RealNVP
 from diffeo.models.bnaf import BNAF
 from diffeo.models.circular import CircularNSF
 from diffeo.models.gaussianization import Gaussianization
+from diffeo.models.graphical import GraphicalFlow
 from diffeo.models.monotone import NAF, UNAF, BernsteinFlow, SOSFlow
 from diffeo.models.nsf import NSF
 from diffeo.models.residual_classics import PlanarFlow, RadialFlow, SylvesterFlow
@@ -41,7 +42,7 @@ _MODELS: dict[str, type[Flow]] = {
     )
 }
 MODEL_NAMES = sorted(_MODELS)
-storage.register(Flow, Mixture, Ensemble, SurjectiveFlow, *_MODELS.values())
+storage.register(Flow, GraphicalFlow, Mixture, Ensemble, SurjectiveFlow, *_MODELS.values())
 
 
 def model_class(name: str) -> Any:

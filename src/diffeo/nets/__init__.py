@@ -2,6 +2,7 @@
 
 from diffeo.nets.any_order import AnyOrderTransformer
 from diffeo.nets.convolutional import ConvNet, ResidualConvNet, ZeroConv
+from diffeo.nets.graph import GraphMLP
 from diffeo.nets.masked import MaskedMLP, MaskedResidualMLP
 from diffeo.nets.mlp import MLP, ResidualMLP
 from diffeo.nets.standardize import StandardizeContext
@@ -12,6 +13,7 @@ __all__ = [
     "AnyOrderTransformer",
     "CausalTransformer",
     "ConvNet",
+    "GraphMLP",
     "MaskedMLP",
     "MaskedResidualMLP",
     "ResidualConvNet",

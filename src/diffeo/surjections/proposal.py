@@ -15,9 +15,17 @@ from diffeo.nets import StandardizeContext
 from diffeo.nets.layers import compress
 from diffeo.transform import Transform
 from diffeo.transforms import Elementwise, Inverse, MaskedAutoregressive, Sequential, Standardize
-from diffeo.univariates import Affine, Logit, RationalQuadraticSpline
+from diffeo.univariates import Affine, Exp, Logit, RationalQuadraticSpline
 
-__all__ = ["Proposal", "initialize", "logistic", "matching", "on_reals", "on_unit_box"]
+__all__ = [
+    "Proposal",
+    "initialize",
+    "logistic",
+    "matching",
+    "on_positive",
+    "on_reals",
+    "on_unit_box",
+]
 
 
 class Proposal(Density):
@@ -80,6 +88,12 @@ def on_reals(features: int, context: int, hidden: Sequence[int], bins: int) -> P
     spline = RationalQuadraticSpline(bins)
     layer = MaskedAutoregressive(features, spline, context=context, hidden=hidden)
     return Proposal(StandardNormal(features), Sequential(Inverse(layer), Standardize(features)))
+
+
+def on_positive(features: int, context: int, hidden: Sequence[int], bins: int) -> Proposal:
+    """``on_reals`` for the logs of positive numbers."""
+    logs = on_reals(features, context, hidden, bins)
+    return Proposal(logs.base, Sequential(logs.transform, Elementwise(features, Exp())))
 
 
 def matching(part: str, density: Density, features: int, context: int) -> Density:

@@ -18,8 +18,8 @@ class Surjection(Described, nn.Module, ABC):
     """A map onto another event space that is not one-to-one, with its likelihood contribution.
 
     As for a transform, ``forward`` goes from base to data and ``inverse`` from data to base. One
-    of the two draws. Where the inverse draws z from q(z | x), among the z that ``forward`` maps
-    to x, the contribution is -log q(z | x), and
+    of the two draws, or both do (``Stochastic``). Where the inverse draws z from q(z | x), among
+    the z that ``forward`` maps to x, the contribution is -log q(z | x), and
 
         log p(x) >= E_q[log p(z) + contribution],    p(x) = E_q[p(z) exp(contribution)]
 
@@ -95,6 +95,32 @@ class Surjection(Described, nn.Module, ABC):
         Returns:
             z (*batch, *in_shape) and the contribution (*batch).
         """
+
+    def path(
+        self,
+        z: Tensor,
+        context: Tensor | None = None,
+        *,
+        generator: torch.Generator | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """``forward``, and the contribution of the very z that x came from.
+
+        Args:
+            As ``forward``.
+
+        Returns:
+            x (*batch, *out_shape) and the contribution (*batch).
+
+        Raises:
+            TypeError: the inverse draws, and does not tell how likely a given z is.
+        """
+        if self.exactness == "bound":
+            raise TypeError(
+                f"{type(self).__name__}: its inverse draws, and does not tell how likely the z "
+                f"behind a sample is, so that paths through it have no weight"
+            )
+        x = self(z, context, generator=generator)
+        return x, self.inverse(x, context)[1]
 
     def initialize(self, x: Tensor, context: Tensor | None = None) -> None:
         """Set what depends on data from a batch ``x`` of data, once; most have nothing to set."""

@@ -10,7 +10,8 @@ from torch.autograd import forward_ad
 
 from diffeo import kernels
 from diffeo.checks import check_batch, check_features
-from diffeo.nets import MaskedMLP, MaskedResidualMLP
+from diffeo.graphs import Adjacency, as_adjacency, generations
+from diffeo.nets import GraphMLP, MaskedMLP, MaskedResidualMLP
 from diffeo.nets.layers import compress
 from diffeo.supports import Circle
 from diffeo.transform import Transform
@@ -37,6 +38,10 @@ class MaskedAutoregressive(Transform):
     conditioner of your own that has no ``in_order`` (see ``diffeo.nets.MaskedMLP``) the inverse is
     a pass for each feature.
 
+    With an ``adjacency``, y_i = g(x_i; p_i(x_parents(i), context)) for the parents in any directed
+    graph without cycles. The inverse is then a pass for each generation of the graph: as many as
+    its longest path has features, not D.
+
     Bare it is the layer of an inverse autoregressive flow (fast sampling); its ``Inverse`` is the
     layer of a masked autoregressive flow (fast density). Where the univariate is one of angles,
     the network sees their cosines and sines, (2, D), so that its parameters are periodic too.
@@ -45,23 +50,28 @@ class MaskedAutoregressive(Transform):
         features: number of features D.
         univariate: the scalar map g.
         order: the features in autoregressive order; by default 0..D-1.
+        adjacency: D rows of D booleans, adjacency[i][j] true where j is a parent of i; in place of
+            ``order``.
         context: width of the context; 0 for none.
         hidden: hidden widths of the masked network.
         residual: use a masked residual network.
         conditioner: a module of your own that maps what the network sees, (*batch, D) or of
             angles (*batch, 2 * D), (and context) to (*batch, num_params * D), read as
-            (num_params, D), whose feature i depends on features before i in ``order`` alone.
+            (num_params, D), whose feature i depends on features before i in ``order`` alone, or on
+            its parents.
 
     Shapes: x (*batch, D), context (*batch, context).
 
     Raises:
-        ShapeError: ``order`` is no permutation, a conditioner of another width, or events of
-            another shape.
+        ShapeError: ``order`` is no permutation, an adjacency of another shape or with a cycle
+            (which the message shows), a conditioner of another width, or events of another shape.
+        ValueError: both ``order`` and ``adjacency``, or ``residual`` with the latter.
         ContextError: a missing context, or one of another width.
 
     Reference: "Improved Variational Inference with Inverse Autoregressive Flow", Kingma et al.,
     2016, arXiv:1606.04934; "Masked Autoregressive Flow for Density Estimation", Papamakarios,
-    Pavlakou, Murray, 2017, arXiv:1705.07057.
+    Pavlakou, Murray, 2017, arXiv:1705.07057; "Graphical Normalizing Flows", Wehenkel, Louppe,
+    2020, arXiv:2006.02548.
 
     Example:
         >>> import torch, diffeo
@@ -75,6 +85,7 @@ class MaskedAutoregressive(Transform):
         univariate: Univariate,
         *,
         order: Sequence[int] | None = None,
+        adjacency: Adjacency | None = None,
         context: int = 0,
         hidden: Sequence[int] = (128, 128),
         residual: bool = False,
@@ -84,6 +95,17 @@ class MaskedAutoregressive(Transform):
         super().__init__((features,))
         self.univariate = univariate
         self.order = list(range(features) if order is None else order)
+        # features that the inverse finds together, when it takes whole passes
+        self.groups = [[i] for i in self.order]
+        seen = None
+        if adjacency is not None:
+            seen = as_adjacency("MaskedAutoregressive", adjacency, features)
+            self.groups = generations("MaskedAutoregressive", seen)
+            if order is not None or residual:
+                raise ValueError(
+                    "MaskedAutoregressive: an adjacency takes the place of order, and has no "
+                    "residual network"
+                )
         self.context = context
         self.compiles = univariate.compiles
         self.angular = isinstance(univariate.domain, Circle)
@@ -91,6 +113,8 @@ class MaskedAutoregressive(Transform):
         if conditioner is not None:
             check_conditioner(self, conditioner, (inputs * features,), (count * features,), context)
             self.conditioner = conditioner
+        elif seen is not None:
+            self.conditioner = GraphMLP(seen.repeat(1, inputs), count, hidden, context)
         else:
             network = MaskedResidualMLP if residual else MaskedMLP
             self.conditioner = network(features, count, hidden, self.order, context, inputs)
@@ -146,13 +170,15 @@ class MaskedAutoregressive(Transform):
         return self._in_order(in_order, y, context)
 
     def _by_passes(self, y: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
-        """The inverse by a pass of the whole network for each feature."""
-        columns = list(torch.zeros_like(y).unbind(-1))
+        """The inverse by a pass of the whole network for each group of features."""
+        columns, targets = list(torch.zeros_like(y).unbind(-1)), feature_major(y)
         ladj = torch.zeros_like(columns[0])
-        for i in self.order:
+        for group in self.groups:
             params = self._params(torch.stack(columns, dim=-1), context)
-            columns[i], dlog = self.univariate.inverse(y[..., i], params[:, i])
-            ladj = ladj + dlog
+            found, dlog = self.univariate.inverse(targets[group], params[:, group])
+            for i, column in zip(group, found, strict=True):
+                columns[i] = column
+            ladj = ladj + dlog.sum(0)
         return torch.stack(columns, dim=-1), ladj
 
     def _in_order(

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from diffeo import kernels
 from diffeo.checks import check_features
 from diffeo.errors import ShapeError
-from diffeo.nets import MLP, ResidualMLP
+from diffeo.graphs import Adjacency, as_adjacency
+from diffeo.nets import MLP, GraphMLP, ResidualMLP
 from diffeo.supports import Circle, Features, Real, Support
 from diffeo.transforms.coupled import Coupled
 from diffeo.transforms.fused import conditioned_step, run_alone
@@ -26,6 +27,8 @@ class Coupling(Coupled):
 
         y_m = g(x_m; p(x_k, context)),   y_k = x_k.
 
+    With an ``adjacency``, each of them depends on its neighbours among the others alone.
+
     Args:
         features: number of features D.
         univariate: the scalar map g.
@@ -34,6 +37,9 @@ class Coupling(Coupled):
         angles: D booleans, true where a feature is an angle; of the angles in x_k the conditioner
             sees cosines and sines, after the other features, so that it is periodic. None for no
             angles.
+        adjacency: D rows of D booleans, adjacency[i][j] true where feature i, if it is transformed,
+            sees feature j, if that is not; of an undirected graph the matrix is symmetric. None
+            for all of them.
         context: width of the context; 0 for none.
         hidden: hidden widths of the conditioner.
         residual: use a residual network.
@@ -43,12 +49,13 @@ class Coupling(Coupled):
     Shapes: x (*batch, D), context (*batch, context).
 
     Raises:
-        ShapeError: a mask of another length or that moves no feature, angles of another length, a
-            conditioner of another width, or events of another shape.
+        ShapeError: a mask of another length or that moves no feature, angles or an adjacency of
+            another shape, a conditioner of another width, or events of another shape.
+        ValueError: an adjacency with ``residual`` or ``conditioner``.
         ContextError: a missing context, or one of another width.
 
     Reference: "Density estimation using Real NVP", Dinh, Sohl-Dickstein, Bengio, 2016,
-    arXiv:1605.08803.
+    arXiv:1605.08803; "Graphical Normalizing Flows", Wehenkel, Louppe, 2020, arXiv:2006.02548.
 
     Example:
         >>> import torch, diffeo
@@ -69,6 +76,7 @@ class Coupling(Coupled):
         *,
         mask: Sequence[bool] | Tensor | None = None,
         angles: Sequence[bool] | Tensor | None = None,
+        adjacency: Adjacency | None = None,
         context: int = 0,
         hidden: Sequence[int] = (128, 128),
         residual: bool = False,
@@ -90,9 +98,17 @@ class Coupling(Coupled):
         self.codomain = _support(chosen, univariate.codomain, circular)
         inputs = len(kept) + len(self.angular)
         outputs = univariate.num_params * len(moved)
+        if adjacency is not None and (residual or conditioner is not None):
+            raise ValueError(
+                "Coupling: an adjacency goes with neither residual nor a conditioner of your own"
+            )
         if conditioner is not None:
             check_conditioner(self, conditioner, (inputs,), (outputs,), context)
             self.conditioner = conditioner
+        elif adjacency is not None:
+            seen = as_adjacency("Coupling", adjacency, features)[moved][:, kept]
+            order = torch.cat([self.plain, self.angular, self.angular])
+            self.conditioner = GraphMLP(seen[:, order], univariate.num_params, hidden, context)
         else:
             network = ResidualMLP if residual else MLP
             self.conditioner = network(inputs, outputs, hidden, context)
