@@ -55,8 +55,8 @@ def test_sums_may_miss_one_by_a_thousand_roundings():
 def test_a_chart_has_free_coordinates_and_can_be_completed(support):
     layer = diffeo.transforms.Constrain([support])
     y, _ = layer(torch.randn(20, support.free, dtype=torch.float64))
-    assert support.chart(y).shape == (20, support.free)
-    torch.testing.assert_close(support.embed(support.chart(y)), y)
+    assert support.chart(y, y).shape == (20, support.free)
+    torch.testing.assert_close(support.embed(support.chart(y, y), y), y)
 
 
 def test_supports_are_equal_by_what_they_are():

@@ -27,6 +27,7 @@ from diffeo.models import (
     RadialFlow,
     RealNVP,
     SOSFlow,
+    SphereFlow,
     SylvesterFlow,
     TarFlow,
 )
@@ -45,6 +46,7 @@ from diffeo.supports import (
     positive_ordered,
     real,
     simplex,
+    sphere,
     torus,
 )
 from diffeo.surjective_flow import SurjectiveFlow
@@ -80,6 +82,7 @@ __all__ = [
     "RealNVP",
     "SOSFlow",
     "Sequential",
+    "SphereFlow",
     "SurjectiveFlow",
     "SylvesterFlow",
     "TableFlow",
@@ -106,6 +109,7 @@ __all__ = [
     "positive_ordered",
     "real",
     "simplex",
+    "sphere",
     "surjections",
     "torus",
     "transforms",

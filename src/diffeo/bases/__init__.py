@@ -7,6 +7,11 @@ from diffeo.bases.product import Product
 from diffeo.bases.student_t import MultivariateStudentT, StudentT
 from diffeo.bases.uniform import BoxUniform
 from diffeo.bases.von_mises import TorusUniform, VonMises
+from diffeo.bases.von_mises_fisher import (
+    SphereUniform,
+    VonMisesFisher,
+    VonMisesFisherMixture,
+)
 
 __all__ = [
     "BoxUniform",
@@ -16,8 +21,11 @@ __all__ = [
     "MultivariateNormalMixture",
     "MultivariateStudentT",
     "Product",
+    "SphereUniform",
     "StandardNormal",
     "StudentT",
     "TorusUniform",
     "VonMises",
+    "VonMisesFisher",
+    "VonMisesFisherMixture",
 ]
