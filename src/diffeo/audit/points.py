@@ -75,7 +75,8 @@ def far_points(support: Support, inner: Tensor) -> Tensor:
     """``inner`` (rows, *event) at the two ends of ``support``: (2, rows, *event).
 
     The ends are +-1e6 for the reals, 1e-6 and 1e6 for the positive numbers, the bounds of an
-    interval, corners of a simplex, perfect correlations, poles of a sphere; elsewhere the points stay.
+    interval, corners of a simplex, perfect correlations, poles of a
+    sphere; elsewhere the points stay.
     """
     return torch.stack([_end(support, inner, upper) for upper in (False, True)])
 

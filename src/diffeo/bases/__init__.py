@@ -12,6 +12,7 @@ from diffeo.bases.von_mises_fisher import (
     VonMisesFisher,
     VonMisesFisherMixture,
 )
+from diffeo.bases.von_mises_fisher_em import fit_von_mises_fisher
 
 __all__ = [
     "BoxUniform",
@@ -28,4 +29,5 @@ __all__ = [
     "VonMises",
     "VonMisesFisher",
     "VonMisesFisherMixture",
+    "fit_von_mises_fisher",
 ]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from diffeo.bases.von_mises import MOST_ROUNDS
+from diffeo.bases.von_mises import MOST_ROUNDS, on_support
 from diffeo.density import Density
 from diffeo.draw import Draw
 from diffeo.errors import ShapeError
@@ -45,7 +45,7 @@ class SphereUniform(Density):
         self.support = sphere
 
     def _log_prob(self, x: Tensor, context: Tensor | None) -> Tensor:
-        return _on_sphere(self, x, x.new_full(x.shape[:-1], -_log_area(x.shape[-1])))
+        return on_support(self, x, x.new_full(x.shape[:-1], -_log_area(x.shape[-1])))
 
     def _rsample(self, draw: Draw) -> Tensor:
         return self.support.nearest(draw.normal(self.event_shape, self.like))
@@ -140,7 +140,7 @@ class VonMisesFisherMixture(Density):
 
     def _log_prob(self, x: Tensor, context: Tensor | None) -> Tensor:
         unit = self.support.nearest(x)
-        return _on_sphere(self, x, torch.logsumexp(self.components(unit), dim=-1))
+        return on_support(self, x, torch.logsumexp(self.components(unit), dim=-1))
 
     def _rsample(self, draw: Draw) -> Tensor:
         noise = draw.normal(self.event_shape, self.like)
@@ -247,10 +247,3 @@ def _log_area(dim: int) -> float:
 
 def _plain(values: object) -> Tensor:
     return torch.as_tensor(values, dtype=torch.get_default_dtype()).detach().clone()
-
-
-def _on_sphere(density: Density, x: Tensor, log_prob: Tensor) -> Tensor:
-    """``log_prob``, but -inf off the sphere and NaN at NaN."""
-    inside = density.support.contains(x).all(-1)
-    log_prob = torch.where(inside, log_prob, -torch.inf)
-    return torch.where(x.isnan().any(-1), torch.nan, log_prob)

@@ -10,7 +10,7 @@ from diffeo.checks import check_features
 from diffeo.density import Density
 from diffeo.errors import ShapeError
 from diffeo.models.assembly import Build, LayeredFlow, Supports, supports_of
-from diffeo.supports import Circle, parts_of, torus
+from diffeo.supports import Circle, Real, parts_of, torus
 from diffeo.transform import Transform
 from diffeo.transforms import (
     LU,
@@ -87,9 +87,9 @@ class CircularNSF(LayeredFlow):
         each = supports_of(
             "CircularNSF", features, torus(features) if supports is None else supports
         )
-        onto = Constrain(each, cut=False) if each else None
-        angles = [isinstance(s, Circle) for s in parts_of(onto.domain, onto.in_shape[0])] if onto else []
-        if onto is None or not any(angles):
+        onto = Constrain(each or [Real()] * features, cut=False)
+        angles = [isinstance(s, Circle) for s in parts_of(onto.domain, onto.in_shape[0])]
+        if not any(angles):
             raise ShapeError(
                 "CircularNSF: no support is a circle() or a sphere(); NSF is made for such features"
             )

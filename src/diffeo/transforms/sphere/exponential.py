@@ -81,9 +81,7 @@ class ExponentialMap(Amortised):
         count = check_count("ExponentialMap: peaks", peaks)
         directions = F.normalize(torch.randn(count, dim), dim=-1)
         logits = torch.full((count, 1), math.log(FIRST_WEIGHT / count))
-        self._learn(
-            torch.cat([directions, logits, torch.zeros(count, 1)], dim=-1), context, hidden
-        )
+        self._learn(torch.cat([directions, logits, torch.zeros(count, 1)], dim=-1), context, hidden)
 
     def _peaks(self, x: Tensor, context: Tensor | None) -> _Peaks:
         raw = self._params(x, context)
@@ -127,9 +125,7 @@ class _Peaks(NamedTuple):
 
         As dy/dx along the sphere gives directions at y, |det| of the sum is the volume's change.
         """
-        pull = self.weight * torch.exp(
-            self.rate * (_dot(x.unsqueeze(-2), self.direction) - 1)
-        )
+        pull = self.weight * torch.exp(self.rate * (_dot(x.unsqueeze(-2), self.direction) - 1))
         slope = (pull.unsqueeze(-2) @ self.direction).squeeze(-2)
         bend = ((self.rate * pull).unsqueeze(-1) * self.direction).mT @ self.direction
         along = _dot(slope, x)

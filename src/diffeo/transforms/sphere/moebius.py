@@ -47,9 +47,7 @@ class Moebius(Amortised):
         tensor([0.0000, 0.6000, 0.8000])
     """
 
-    def __init__(
-        self, dim: int, *, context: int = 0, hidden: Sequence[int] = (128, 128)
-    ) -> None:
+    def __init__(self, dim: int, *, context: int = 0, hidden: Sequence[int] = (128, 128)) -> None:
         sphere = Sphere(dim)
         super().__init__((dim,))
         self.domain = self.codomain = sphere
