@@ -71,9 +71,9 @@ def test_moebius_pushes_towards_the_other_side_by_the_known_factor():
 
 
 def _strong(dim: int = 3) -> transforms.ExponentialMap:
-    """Three peaks that move up to 0.9 radians, one of them steep."""
+    """Three peaks of almost all the weight there may be, one of them steep."""
     layer = transforms.ExponentialMap(dim, 3).double()
-    layer.params.data[:, dim] = torch.tensor([2.0, 1.0, 1.0])
+    layer.params.data[:, dim] = torch.tensor([4.0, 4.0, 4.0])
     layer.params.data[:, dim + 1] = torch.tensor([0.0, -2.0, 3.0])
     return layer
 
@@ -86,8 +86,8 @@ def test_the_exponential_map_returns_from_far(dim):
         again, back = layer.inverse(y)
         residual = float(layer.residual(y).max())
     # moved far, by volumes that change much
-    assert float((y - x).norm(dim=1).max()) > 0.3
-    assert float(ladj.max() - ladj.min()) > 1
+    assert float((y - x).norm(dim=1).max()) > 0.1
+    assert float(ladj.max() - ladj.min()) > 0.5
     torch.testing.assert_close(again, x, rtol=0, atol=1e-12)
     torch.testing.assert_close(back, -ladj, rtol=0, atol=1e-10)
     assert residual < 1e-14

@@ -11,6 +11,7 @@ from diffeo.bases import SphereUniform
 from diffeo.density import Density
 from diffeo.models.assembly import LayeredFlow
 from diffeo.nets import MLP
+from diffeo.nets.layers import compress
 from diffeo.supports import Sphere
 from diffeo.transform import Transform
 from diffeo.transforms import Coupling, Moebius, OnCylinder, Permutation, Rotation, Sequential
@@ -127,6 +128,7 @@ class _FadingAtPoles(nn.Module):
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         out: Tensor = self.network(x, context)
-        heights = x[..., : self.heights]
+        # heights arrive compressed; as shares of what -1 and 1 become, they end there as well
+        heights = x[..., : self.heights] / compress(x.new_ones(()))
         rest = (1 - heights.square()).clamp(min=torch.finfo(x.dtype).eps)
         return out * rest.sqrt().prod(-1, keepdim=True)
