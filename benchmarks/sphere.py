@@ -204,8 +204,8 @@ def _table(runs: Runs) -> None:
             f"and {STARTS} starts each, concentrations up to {NARROWEST:g} (0.18 degrees)",
             f"the flow is the mean of {MEMBERS} SphereFlows whose bases are the {MEMBERS} best "
             f"of these mixtures, with a nearly uniform part of weight {EVERYWHERE[0]}; base and "
-            f"layers are fitted together; the same validation rows stop them and choose the learning "
-            f"rate out of {RATES}, or the base alone",
+            f"layers are fitted together; the same validation rows stop them and choose the "
+            f"learning rate out of {RATES}, or the base alone",
             "of the volcano's 827 rows only 267 differ, so most test rows were seen in training, "
             "and a likelihood there has no upper limit but the narrowest component's",
         ],

@@ -57,6 +57,7 @@ TRANSFORMS: list[Entry] = [
         features=(3, 5),
         contexts=BOTH,
         identity=True,
+        quick=(3,),
     ),
     Entry(
         "Moebius",
@@ -65,6 +66,7 @@ TRANSFORMS: list[Entry] = [
         features=(2, 3, 8),
         contexts=BOTH,
         identity=True,
+        quick=(3,),
     ),
     Entry(
         "ExponentialMap",
@@ -90,12 +92,14 @@ DENSITIES: list[Entry] = [
         (bases.SphereUniform,),
         lambda d, c: bases.SphereUniform(d),
         features=(2, 3, 8),
+        quick=(3,),
     ),
     Entry(
         "VonMisesFisher",
         (bases.VonMisesFisher,),
         lambda d, c: bases.VonMisesFisher(torch.randn(d), 20.0),
         features=(2, 3, 8),
+        quick=(3,),
     ),
     Entry(
         "VonMisesFisherMixture",
@@ -110,7 +114,7 @@ DENSITIES: list[Entry] = [
         lambda d, c: diffeo.SphereFlow(d, context=c, bins=4, **SMALL),
         features=(2, 3, 5),
         contexts=BOTH,
-        quick=(2, 3),
+        quick=(3,),
     ),
     Entry(
         "SphereFlow on a mixture",
