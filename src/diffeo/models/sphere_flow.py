@@ -72,10 +72,11 @@ class SphereFlow(LayeredFlow):
         sphere = Sphere(dim)
 
         def build(i: int, width: int) -> Transform:
+            # each layer has its own axis, and all turns together are none
+            turn = 1 if i else 1 - layers
             return Sequential(
                 Moebius(dim, context=context, hidden=hidden),
-                # each layer has its own axis
-                Permutation([(k + 1) % dim for k in range(dim)]),
+                Permutation([(k + turn) % dim for k in range(dim)]),
                 Rotation(dim),
                 OnCylinder(dim, _couplings(i, width, context, hidden, bins)),
             )
