@@ -248,10 +248,8 @@ def picture(name: str) -> None:
     flow = fit_flow(mixtures(fit_on, choose_by), fit_on, choose_by)
     latitude, longitude = np.linspace(-89.5, 89.5, 180), np.linspace(-179.5, 179.5, 360)
     grid = np.stack(np.meshgrid(latitude, longitude, indexing="ij"), axis=-1)
-    log_prob = flow.log_prob(unit_vectors(grid.reshape(-1, 2))).detach().reshape(180, 360)
-    seen = np.degrees(
-        np.stack([np.arctan2(test[:, 1], test[:, 0]), np.arcsin(test[:, 2].clamp(-1, 1))])
-    )
+    log_prob = flow.log_prob(unit_vectors(grid.reshape(-1, 2)).numpy()).reshape(180, 360)
+    seen = np.degrees([torch.atan2(test[:, 1], test[:, 0]).numpy(), test[:, 2].asin().numpy()])
     figure, axes = plt.subplots(figsize=(9, 4.5), layout="constrained")
     image = axes.imshow(
         log_prob, extent=(-180, 180, -90, 90), origin="lower", vmin=-6, vmax=3, cmap="magma"
