@@ -46,6 +46,7 @@ bench-quality: $(VENV)/dev
 	$(BIN)/python benchmarks/posteriors.py
 	$(BIN)/python benchmarks/posteriordb.py
 	$(BIN)/python benchmarks/vae.py --missing
+	$(BIN)/python benchmarks/sphere.py
 	$(BIN)/python benchmarks/power_plant.py
 	$(BIN)/python benchmarks/conditional.py
 	$(BIN)/python benchmarks/regression.py

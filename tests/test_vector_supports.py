@@ -11,7 +11,7 @@ import torch
 
 import diffeo
 from diffeo.errors import DataError
-from diffeo.supports import Features, Support, corr_cholesky, positive_ordered, simplex
+from diffeo.supports import Features, Support, corr_cholesky, positive_ordered, simplex, sphere
 from diffeo.training.ties import jitter
 
 SMALL = {"layers": 2, "hidden": (16,), "bins": 4, "seed": 0}
@@ -27,6 +27,7 @@ FIT = {"epochs": 2, "progress": False, "batch_size": 64}
         (corr_cholesky(2), [[1.0, 0.0, -0.6, 0.8]], [[1.0, 0.0, 0.6, -0.8], [1.0, 0.0, 0.6, 0.6]]),
         (diffeo.circle(), [[-math.pi], [math.pi], [0.0]], [[3.2], [-4.0]]),
         (diffeo.torus(2), [[3.1, -3.1]], [[0.0, 3.2]]),
+        (sphere(3), [[0.0, 0.6, -0.8], [0.0, 0.0, 1.0]], [[0.0, 0.6, 0.9], [math.inf, 0.0, 0.0]]),
     ],
 )
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -55,8 +56,8 @@ def test_sums_may_miss_one_by_a_thousand_roundings():
 def test_a_chart_has_free_coordinates_and_can_be_completed(support):
     layer = diffeo.transforms.Constrain([support])
     y, _ = layer(torch.randn(20, support.free, dtype=torch.float64))
-    assert support.chart(y).shape == (20, support.free)
-    torch.testing.assert_close(support.embed(support.chart(y)), y)
+    assert support.chart(y, y).shape == (20, support.free)
+    torch.testing.assert_close(support.embed(support.chart(y, y), y), y)
 
 
 def test_supports_are_equal_by_what_they_are():
@@ -159,6 +160,13 @@ def test_noise_on_ties_stays_on_the_support():
     factors = corr_cholesky(3).nearest(factors)
     moved = jitter(factors, torch.full((9,), 0.01), corr_cholesky(3), draw)
     assert bool(corr_cholesky(3).contains(moved).all())
+
+
+def test_neighbours_with_the_word_sphere_are_one_vector():
+    from diffeo.cli.config import supports_of
+
+    words = dict.fromkeys("abc", "sphere")
+    assert supports_of(words, ["a", "b", "c", "d"]) == [sphere(3), diffeo.real()]
 
 
 def test_the_command_fits_and_samples_on_a_simplex(tmp_path):

@@ -28,6 +28,7 @@ from diffeo.models import (
     RadialFlow,
     RealNVP,
     SOSFlow,
+    SphereFlow,
     SylvesterFlow,
     TarFlow,
 )
@@ -46,6 +47,7 @@ from diffeo.supports import (
     positive_ordered,
     real,
     simplex,
+    sphere,
     torus,
 )
 from diffeo.surjective_flow import SurjectiveFlow
@@ -82,6 +84,7 @@ __all__ = [
     "RealNVP",
     "SOSFlow",
     "Sequential",
+    "SphereFlow",
     "SurjectiveFlow",
     "SylvesterFlow",
     "TableFlow",
@@ -108,6 +111,7 @@ __all__ = [
     "positive_ordered",
     "real",
     "simplex",
+    "sphere",
     "surjections",
     "torus",
     "transforms",

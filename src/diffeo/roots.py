@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -11,11 +12,12 @@ from torch._higher_order_ops.while_loop import while_loop
 
 from diffeo.errors import ConvergenceWarning
 
-__all__ = ["invert_increasing"]
+__all__ = ["MOST_STEPS", "invert_increasing", "repeat_while", "warn_unless_converged"]
 
 # x -> f(x) and log f'(x), element by element
 Increasing = Callable[[Tensor], tuple[Tensor, Tensor]]
 State = tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]
+States = TypeVar("States", bound=tuple[Tensor, ...])
 
 MOST_STEPS = 120
 
@@ -81,17 +83,26 @@ def _bracketed(function: Increasing, y: Tensor, low: Tensor, high: Tensor, name:
         # an infinite bracket has no middle
         ~start.isfinite(),
     )
-    if torch.compiler.is_compiling():
-        state = while_loop(unfinished, advance, state)
-    else:
-        while unfinished(*state):
-            state = advance(*state)
-        _warn_unless(state[-1], name)
+    state = repeat_while(unfinished, advance, state)
+    warn_unless_converged(state[-1], name)
     return state[3]
 
 
-def _warn_unless(done: Tensor, name: str) -> None:
-    if not bool(done.all()):
+def repeat_while(
+    unfinished: Callable[..., Tensor], advance: Callable[..., States], state: States
+) -> States:
+    """``advance`` the state while it is ``unfinished``, as a loop that can be traced."""
+    if torch.compiler.is_compiling():
+        traced: States = while_loop(unfinished, advance, state)
+        return traced
+    while unfinished(*state):
+        state = advance(*state)
+    return state
+
+
+def warn_unless_converged(done: Tensor, name: str) -> None:
+    """Warn of the elements that are not ``done``, which eager code alone can see."""
+    if not torch.compiler.is_compiling() and not bool(done.all()):
         warnings.warn(
             f"{name}: the inverse has not converged for {int((~done).sum())} of {done.numel()} "
             f"elements after {MOST_STEPS} steps",

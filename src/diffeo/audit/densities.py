@@ -98,7 +98,8 @@ class DensityAudit:
         support, base = flow.support, flow.transform.domain
         # in the coordinates of the reference measures, where Jacobians are square
         ladj = autograd_ladj(
-            lambda point: base.chart(flow.to_base(support.embed(point), context)), support.chart(x)
+            lambda point: base.chart(flow.to_base(support.embed(point, x), context), z),
+            support.chart(x, x),
         )
         embedded = flow._embed(context) if flow.base.context else None
         expected = flow.base.log_prob(z, embedded).detach() + ladj

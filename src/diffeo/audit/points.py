@@ -19,6 +19,7 @@ from diffeo.supports import (
     PositiveOrdered,
     Real,
     Simplex,
+    Sphere,
     Support,
 )
 
@@ -56,7 +57,7 @@ def inner_points(support: Support, noise: Tensor) -> Tensor:
         return values.sort(dim=-1).values
     if isinstance(support, Simplex):
         return torch.softmax(noise, dim=-1)
-    if isinstance(support, CorrCholesky):
+    if isinstance(support, CorrCholesky | Sphere):
         return support.nearest(noise)
     # a user's support: keep what happens to lie inside
     return torch.where(support.contains(noise), noise, support.interior(noise))
@@ -74,7 +75,8 @@ def far_points(support: Support, inner: Tensor) -> Tensor:
     """``inner`` (rows, *event) at the two ends of ``support``: (2, rows, *event).
 
     The ends are +-1e6 for the reals, 1e-6 and 1e6 for the positive numbers, the bounds of an
-    interval, corners of a simplex, perfect correlations; elsewhere the points stay.
+    interval, corners of a simplex, perfect correlations, poles of a
+    sphere; elsewhere the points stay.
     """
     return torch.stack([_end(support, inner, upper) for upper in (False, True)])
 
@@ -103,6 +105,10 @@ def _end(support: Support, inner: Tensor, upper: bool) -> Tensor:
         matrix[1:, 0] = 1.0 if upper else -1.0
         matrix[0, 0] = 1.0
         return matrix.flatten().expand_as(inner)
+    if isinstance(support, Sphere):
+        pole = support.interior(inner) * 0
+        pole[-1] = 1.0 if upper else -1.0
+        return pole.expand_as(inner)
     return inner
 
 

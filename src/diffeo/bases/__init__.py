@@ -8,6 +8,12 @@ from diffeo.bases.resampled import ResampledNormal
 from diffeo.bases.student_t import MultivariateStudentT, StudentT
 from diffeo.bases.uniform import BoxUniform
 from diffeo.bases.von_mises import TorusUniform, VonMises
+from diffeo.bases.von_mises_fisher import (
+    SphereUniform,
+    VonMisesFisher,
+    VonMisesFisherMixture,
+)
+from diffeo.bases.von_mises_fisher_em import fit_von_mises_fisher
 
 __all__ = [
     "BoxUniform",
@@ -18,8 +24,12 @@ __all__ = [
     "MultivariateStudentT",
     "Product",
     "ResampledNormal",
+    "SphereUniform",
     "StandardNormal",
     "StudentT",
     "TorusUniform",
     "VonMises",
+    "VonMisesFisher",
+    "VonMisesFisherMixture",
+    "fit_von_mises_fisher",
 ]

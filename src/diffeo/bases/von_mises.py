@@ -14,7 +14,7 @@ from diffeo.density import Density
 from diffeo.draw import Draw
 from diffeo.supports import torus
 
-__all__ = ["TorusUniform", "VonMises"]
+__all__ = ["TorusUniform", "VonMises", "on_support"]
 
 # each accepts at least 65 % of what is left, so that this many never happen
 MOST_ROUNDS = 200
@@ -44,7 +44,7 @@ class TorusUniform(Density):
 
     def _log_prob(self, x: Tensor, context: Tensor | None) -> Tensor:
         level = x.new_full(x.shape[:-1], -x.shape[-1] * math.log(2 * math.pi))
-        return _on_torus(self, x, level)
+        return on_support(self, x, level)
 
     def _rsample(self, draw: Draw) -> Tensor:
         return math.pi * (2 * draw.uniform(self.event_shape, self.like) - 1)
@@ -112,7 +112,7 @@ class VonMises(Density):
         # cos(d) - 1 in a form that keeps its digits near 0, and I_0 without its exponential
         fall = -2 * torch.sin((x - self.loc) / 2).square()
         each = k * fall - torch.log(2 * math.pi * torch.special.i0e(k))
-        return _on_torus(self, x, each.sum(-1))
+        return on_support(self, x, each.sum(-1))
 
     def _rsample(self, draw: Draw) -> Tensor:
         angle, waits = self._proposal(draw)
@@ -146,8 +146,8 @@ class VonMises(Density):
         return angle, torch.log(draw.uniform(self.event_shape, self.like)) > keep
 
 
-def _on_torus(density: Density, x: Tensor, log_prob: Tensor) -> Tensor:
-    """``log_prob``, but -inf beyond the circle and NaN at NaN."""
+def on_support(density: Density, x: Tensor, log_prob: Tensor) -> Tensor:
+    """``log_prob``, but -inf outside the support and NaN at NaN."""
     inside = density.support.contains(x).all(-1)
     log_prob = torch.where(inside, log_prob, -torch.inf)
     return torch.where(x.isnan().any(-1), torch.nan, log_prob)

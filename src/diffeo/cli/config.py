@@ -155,7 +155,7 @@ def _supports(names: list[str], given: Any) -> list[Any]:
 
     scalars: dict[str, Callable[[], supports.Support]]
     scalars = {"real": supports.real, "positive": supports.positive, "circle": supports.circle}
-    vectors = {"ordered", "positive_ordered", "simplex"}
+    vectors = {"ordered", "positive_ordered", "simplex", "sphere"}
     if isinstance(given, str) and given in scalars:
         return [scalars[given]() for _ in names]
     if isinstance(given, str) and given in vectors:

@@ -11,6 +11,7 @@ from diffeo.models.names import MODEL_NAMES, model_class
 from diffeo.models.nsf import NSF
 from diffeo.models.residual_classics import PlanarFlow, RadialFlow, SylvesterFlow
 from diffeo.models.sequences import ArgmaxAutoregressive, ArgmaxCoupling
+from diffeo.models.sphere_flow import SphereFlow
 
 __all__ = [
     "BNAF",
@@ -34,6 +35,7 @@ __all__ = [
     "RadialFlow",
     "RealNVP",
     "SOSFlow",
+    "SphereFlow",
     "SylvesterFlow",
     "TarFlow",
     "model_class",

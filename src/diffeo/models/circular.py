@@ -10,7 +10,7 @@ from diffeo.checks import check_features
 from diffeo.density import Density
 from diffeo.errors import ShapeError
 from diffeo.models.assembly import Build, LayeredFlow, Supports, supports_of
-from diffeo.supports import Circle, torus
+from diffeo.supports import Circle, Real, parts_of, torus
 from diffeo.transform import Transform
 from diffeo.transforms import (
     LU,
@@ -45,7 +45,8 @@ class CircularNSF(LayeredFlow):
         hidden: hidden widths of each conditioner.
         bins: bins of each spline.
         interval: where the splines of features other than angles bend, in standard deviations.
-        supports: supports side by side, ``circle()`` for each angle; None for angles alone.
+        supports: supports side by side, ``circle()`` for each angle; None for angles alone. Of a
+            ``sphere(n)`` the flow sees n - 2 heights and an angle.
         base: density of the noise; by default uniform angles, and normals at the other features.
         seed: seed of the initial weights; None draws from torch's global generator.
         reversible: recompute activations in backward, so that the memory of training does not
@@ -54,7 +55,7 @@ class CircularNSF(LayeredFlow):
     Shapes: x (*batch, D) with angles from -pi to pi, context (*batch, context).
 
     Raises:
-        ShapeError: sizes that do not fit, or supports without a circle.
+        ShapeError: sizes that do not fit, or supports without a circle or a sphere.
         ValueError: fewer than 2 bins, or an empty interval.
 
     Reference: "Normalizing Flows on Tori and Spheres", Rezende, Papamakarios, Racaniere, Albergo,
@@ -86,11 +87,14 @@ class CircularNSF(LayeredFlow):
         each = supports_of(
             "CircularNSF", features, torus(features) if supports is None else supports
         )
-        angles = [isinstance(s, Circle) for s in each for _ in range(s.free)]
+        onto = Constrain(each or [Real()] * features, cut=False)
+        angles = [isinstance(s, Circle) for s in parts_of(onto.domain, onto.in_shape[0])]
         if not any(angles):
-            raise ShapeError("CircularNSF: no support is a circle(); NSF is made for such features")
+            raise ShapeError(
+                "CircularNSF: no support is a circle() or a sphere(); NSF is made for such features"
+            )
         others = [not angle for angle in angles]
-        ends: list[Transform] = [Constrain(each, cut=False)]
+        ends: list[Transform] = [onto]
         if any(others):
             ends.insert(0, Chosen(len(others), others, Standardize(sum(others))))
         super().__init__(

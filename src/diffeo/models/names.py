@@ -17,6 +17,7 @@ from diffeo.models.graphical import GraphicalFlow
 from diffeo.models.monotone import NAF, UNAF, BernsteinFlow, SOSFlow
 from diffeo.models.nsf import NSF
 from diffeo.models.residual_classics import PlanarFlow, RadialFlow, SylvesterFlow
+from diffeo.models.sphere_flow import SphereFlow
 from diffeo.surjective_flow import SurjectiveFlow
 
 __all__ = ["MODEL_NAMES", "model_class"]
@@ -37,6 +38,7 @@ _MODELS: dict[str, type[Flow]] = {
         RadialFlow,
         RealNVP,
         SOSFlow,
+        SphereFlow,
         SylvesterFlow,
         UNAF,
     )

@@ -74,8 +74,8 @@ def fisher(
     drawn: Tensor = density.sample(count, context, seed=seed)
     keep = torch.is_grad_enabled()
     with torch.enable_grad():
-        at = support.chart(drawn).detach().requires_grad_()
-        x = support.embed(at)
+        at = support.chart(drawn, drawn).detach().requires_grad_()
+        x = support.embed(at, drawn)
         score_q = slope(density.log_prob(x, context), at, keep=True, differentiable=keep)
         score_p = slope(target_values(target, x, density), at)
     return (

@@ -10,9 +10,11 @@ from diffeo.supports.names import (
     positive_ordered,
     real,
     simplex,
+    sphere,
     torus,
 )
 from diffeo.supports.scalar import Circle, Interval, Positive, Real
+from diffeo.supports.sphere import Sphere
 from diffeo.supports.support import Features, Support, parts_of
 from diffeo.supports.vector import CorrCholesky, Ordered, PositiveOrdered, Simplex
 
@@ -29,6 +31,7 @@ __all__ = [
     "PositiveOrdered",
     "Real",
     "Simplex",
+    "Sphere",
     "Support",
     "categories",
     "circle",
@@ -41,5 +44,6 @@ __all__ = [
     "positive_ordered",
     "real",
     "simplex",
+    "sphere",
     "torus",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from diffeo.supports.scalar import Circle, Interval, Positive, Real
+from diffeo.supports.sphere import Sphere
 from diffeo.supports.support import Features, Support
 from diffeo.supports.vector import CorrCholesky, Ordered, PositiveOrdered, Simplex, check_size
 
@@ -15,6 +16,7 @@ __all__ = [
     "positive_ordered",
     "real",
     "simplex",
+    "sphere",
     "torus",
 ]
 
@@ -86,6 +88,15 @@ def simplex(columns: int) -> Simplex:
         ShapeError: fewer than two columns.
     """
     return Simplex(columns)
+
+
+def sphere(columns: int) -> Sphere:
+    """The support of unit vectors of ``columns`` numbers; a density counts on the surface.
+
+    Raises:
+        ShapeError: fewer than two columns.
+    """
+    return Sphere(columns)
 
 
 def corr_cholesky(size: int) -> CorrCholesky:

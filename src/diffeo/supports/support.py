@@ -48,11 +48,15 @@ class Support(Described, ABC):
         """
         return torch.zeros_like(x, dtype=torch.bool)
 
-    def chart(self, x: Tensor) -> Tensor:
-        """The coordinates (*batch, free) to whose Lebesgue measure a density on the set refers."""
+    def chart(self, x: Tensor, near: Tensor) -> Tensor:
+        """The coordinates (*batch, free) to whose Lebesgue measure a density on the set refers.
+
+        On curved sets they hold to first order around the points ``near`` (*batch, columns), which
+        is all that a derivative there needs; most sets have coordinates that hold everywhere.
+        """
         return x
 
-    def embed(self, coordinates: Tensor) -> Tensor:
+    def embed(self, coordinates: Tensor, near: Tensor) -> Tensor:
         """The point (*batch, columns) that has these coordinates; the inverse of ``chart``."""
         return coordinates
 
@@ -104,13 +108,14 @@ class Features(Support):
     def on_bound(self, x: Tensor) -> Tensor:
         return torch.cat([s.on_bound(columns) for s, columns in self._split(x)], dim=-1)
 
-    def chart(self, x: Tensor) -> Tensor:
-        return torch.cat([s.chart(columns) for s, columns in self._split(x)], dim=-1)
+    def chart(self, x: Tensor, near: Tensor) -> Tensor:
+        each = zip(self._split(x), self._split(near), strict=True)
+        return torch.cat([s.chart(part, at) for (s, part), (_, at) in each], dim=-1)
 
-    def embed(self, coordinates: Tensor) -> Tensor:
+    def embed(self, coordinates: Tensor, near: Tensor) -> Tensor:
         free = coordinates.split([s.free for s in self.supports], dim=-1)
-        each = zip(self.supports, free, strict=True)
-        return torch.cat([s.embed(part) for s, part in each], dim=-1)
+        each = zip(free, self._split(near), strict=True)
+        return torch.cat([s.embed(part, at) for part, (s, at) in each], dim=-1)
 
     def nearest(self, x: Tensor) -> Tensor:
         return torch.cat([s.nearest(columns) for s, columns in self._split(x)], dim=-1)

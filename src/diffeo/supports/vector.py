@@ -9,13 +9,14 @@ from torch.nn import functional as F
 from diffeo.errors import ShapeError
 from diffeo.supports.support import Support
 
-__all__ = ["CorrCholesky", "Ordered", "PositiveOrdered", "Simplex", "check_size"]
+__all__ = ["CorrCholesky", "Ordered", "PositiveOrdered", "Simplex", "check_size", "tolerance"]
 
 # what sums and lengths may miss of 1, in roundings of the dtype
 ROUNDINGS = 1000
 
 
-def _tolerance(x: Tensor) -> float:
+def tolerance(x: Tensor) -> float:
+    """What sums and lengths of ``x`` may miss of 1."""
     return ROUNDINGS * torch.finfo(x.dtype).eps
 
 
@@ -99,7 +100,7 @@ class Simplex(Support):
         self.free = columns - 1
 
     def contains(self, x: Tensor) -> Tensor:
-        whole = (x.sum(-1, keepdim=True) - 1).abs() <= _tolerance(x)
+        whole = (x.sum(-1, keepdim=True) - 1).abs() <= tolerance(x)
         return whole & (x >= 0)
 
     def interior(self, like: Tensor) -> Tensor:
@@ -108,10 +109,10 @@ class Simplex(Support):
     def on_bound(self, x: Tensor) -> Tensor:
         return x == 0
 
-    def chart(self, x: Tensor) -> Tensor:
+    def chart(self, x: Tensor, near: Tensor) -> Tensor:
         return x[..., :-1]
 
-    def embed(self, coordinates: Tensor) -> Tensor:
+    def embed(self, coordinates: Tensor, near: Tensor) -> Tensor:
         return torch.cat([coordinates, 1 - coordinates.sum(-1, keepdim=True)], dim=-1)
 
     def nearest(self, x: Tensor) -> Tensor:
@@ -153,10 +154,10 @@ class CorrCholesky(Support):
 
     def contains(self, x: Tensor) -> Tensor:
         matrix = x.unflatten(-1, (self.size, self.size))
-        unit = (matrix.square().sum(-1, keepdim=True) - 1).abs() <= _tolerance(x)
-        triangular = matrix.triu(1).abs() <= _tolerance(x)
+        unit = (matrix.square().sum(-1, keepdim=True) - 1).abs() <= tolerance(x)
+        triangular = matrix.triu(1).abs() <= tolerance(x)
         # the lower triangle may be negative, the diagonal may not
-        right_sign = matrix - matrix.tril(-1) >= -_tolerance(x)
+        right_sign = matrix - matrix.tril(-1) >= -tolerance(x)
         return (unit & triangular & right_sign).flatten(-2)
 
     def interior(self, like: Tensor) -> Tensor:
@@ -166,10 +167,10 @@ class CorrCholesky(Support):
         diagonal = torch.eye(self.size, dtype=torch.bool, device=x.device).flatten()
         return (x == 0) & diagonal
 
-    def chart(self, x: Tensor) -> Tensor:
+    def chart(self, x: Tensor, near: Tensor) -> Tensor:
         return x.index_select(-1, self._lower(x))
 
-    def embed(self, coordinates: Tensor) -> Tensor:
+    def embed(self, coordinates: Tensor, near: Tensor) -> Tensor:
         flat = coordinates.new_zeros(*coordinates.shape[:-1], self.columns)
         flat = flat.index_copy(-1, self._lower(coordinates), coordinates)
         lower = flat.unflatten(-1, (self.size, self.size))

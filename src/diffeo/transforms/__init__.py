@@ -26,6 +26,7 @@ from diffeo.transforms.radial import Radial
 from diffeo.transforms.residuals import LinearResiduals
 from diffeo.transforms.scaling import ActNorm, Standardize
 from diffeo.transforms.simplex import StickBreaking
+from diffeo.transforms.sphere import ExponentialMap, FromCylinder, Moebius, OnCylinder
 from diffeo.transforms.sylvester import Sylvester
 from diffeo.transforms.transformer import TransformerAutoregressive
 from diffeo.transforms.triangular import Triangular
@@ -45,6 +46,8 @@ __all__ = [
     "CorrelationCholesky",
     "Coupling",
     "Elementwise",
+    "ExponentialMap",
+    "FromCylinder",
     "Haar",
     "Householder",
     "ImageCoupling",
@@ -55,7 +58,9 @@ __all__ = [
     "LowRankPlusDiagonal",
     "MaskedAutoregressive",
     "MatrixExponential",
+    "Moebius",
     "NormalScores",
+    "OnCylinder",
     "Patchify",
     "Permutation",
     "Pixelwise",

@@ -22,13 +22,17 @@ from diffeo.supports import (
     PositiveOrdered,
     Real,
     Simplex,
+    Sphere,
     Support,
 )
 from diffeo.transform import Transform
+from diffeo.transforms.chosen import Chosen
+from diffeo.transforms.compose import Sequential
 from diffeo.transforms.correlation import CorrelationCholesky
 from diffeo.transforms.elementwise import Elementwise
 from diffeo.transforms.ordered import Increments
 from diffeo.transforms.simplex import StickBreaking
+from diffeo.transforms.sphere import FromCylinder
 from diffeo.univariates import Exp, Sigmoid
 from diffeo.univariates.univariate import Univariate
 
@@ -40,7 +44,8 @@ class Constrain(Transform):
 
     the reals by the identity, positive numbers by ``Exp``, intervals by ``Sigmoid``, increasing
     vectors by ``Increments``, the simplex by ``StickBreaking``, Cholesky factors of correlation
-    matrices by ``CorrelationCholesky``, and a circle, cut open at pi, by ``Sigmoid`` too.
+    matrices by ``CorrelationCholesky``, spheres by ``FromCylinder`` (heights and an angle), and a
+    circle, also that of a sphere, cut open at pi, by ``Sigmoid`` too.
 
     The cut is for flows that know nothing of circles: their density is 0 at pi. Ignores context.
 
@@ -68,9 +73,7 @@ class Constrain(Transform):
         self.codomain = codomain
         each = codomain.supports
         if not cut:
-            self.domain = Features(
-                [s if isinstance(s, Circle) else Real() for s in each for _ in range(s.free)]
-            )
+            self.domain = Features([part for s in each for part in _uncut(s)])
         self.parts = nn.ModuleList()
         self._free: list[int] = []
         self._columns: list[int] = []
@@ -107,7 +110,14 @@ def _parts(support: Support, count: int, cut: bool) -> list[tuple[Transform | No
         return [(None, count)]
     if univariate := _univariate(support):
         return [(Elementwise(count, univariate), count)]
-    return [(_vector_map(support), 1) for _ in range(count)]
+    return [(_vector_map(support, cut), 1) for _ in range(count)]
+
+
+def _uncut(support: Support) -> list[Support]:
+    """What a flow that knows circles sees of a support."""
+    if isinstance(support, Sphere):
+        return [*[Real()] * (support.free - 1), Circle()]
+    return [support if isinstance(support, Circle) else Real()] * support.free
 
 
 def _univariate(support: Support) -> Univariate | None:
@@ -120,13 +130,15 @@ def _univariate(support: Support) -> Univariate | None:
     return None
 
 
-def _vector_map(support: Support) -> Transform:
+def _vector_map(support: Support, cut: bool) -> Transform:
     if isinstance(support, Ordered):
         return Increments(support.columns, positive=isinstance(support, PositiveOrdered))
     if isinstance(support, Simplex):
         return StickBreaking(support.columns)
     if isinstance(support, CorrCholesky):
         return CorrelationCholesky(support.size)
+    if isinstance(support, Sphere):
+        return _sphere_map(support, cut)
     if isinstance(support, Discrete):
         raise ShapeError(
             f"Constrain: {support!r} is discrete, so no transform leads there from the reals; put "
@@ -134,3 +146,12 @@ def _vector_map(support: Support) -> Transform:
             f"for categories) on a flow over the reals: SurjectiveFlow(flow, surjection)"
         )
     raise ShapeError(f"Constrain: there is no map from the reals onto {support!r}")
+
+
+def _sphere_map(support: Sphere, cut: bool) -> Transform:
+    onto = FromCylinder(support.columns)
+    if not cut:
+        return onto
+    angle = [False] * (support.free - 1) + [True]
+    opened = Elementwise(1, Sigmoid(-math.pi, math.pi))
+    return Sequential(Chosen(support.free, angle, opened), onto)
