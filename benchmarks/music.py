@@ -178,7 +178,8 @@ def main() -> None:
     if unknown:
         parser.error(f"no row is called {sorted(unknown)[0]!r}")
     torch.set_num_threads(min(2, torch.get_num_threads()))
-    runs = Runs("music", {"model": MODEL, "fit": FIT, "first": FIRST, "then": THEN, "length": LENGTH, "draws": DRAWS})
+    fit = {"fit": FIT, "first": FIRST, "then": THEN}
+    runs = Runs("music", {"model": MODEL, **fit, "length": LENGTH, "draws": DRAWS})
     for key in keys:
         name, prior = key.split()
         wanted = not options.rows or {name, key} & set(options.rows)
