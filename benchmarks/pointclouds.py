@@ -128,7 +128,7 @@ def from_flow(
 
 
 def _mirrored(data: PointData) -> PointData:
-    """The clouds and their mirror images: turned the same way, left and right of chairs are alike."""
+    """The clouds and their mirror images: all face one way, and left and right are alike."""
     turned = np.array([-1, 1, 1], np.float32)
     both = [*data.clouds, *(turned * cloud for cloud in data.clouds)]
     return PointData(both, source=data.source)
@@ -248,7 +248,7 @@ def _write(found: dict[str, Any], train: int, test: int) -> None:
             f"Gaussian mixture: {COMPONENTS} components with full covariances, fitted to 64 points "
             "of every training chair together; every sample is 1,024 points of it.",
             "Flow: fitted to all training chairs and their mirror images in a limited time, the "
-            "last weights; nothing was chosen by the test set. CPU minutes are those of all threads.",
+            "last weights; nothing was chosen by the test set. CPU minutes: of all threads.",
             f"Thinned: of {THINNED} times as many points of a sample, those that farthest point "
             "sampling keeps; points of some of the chairs are spaced as evenly.",
             "Reconstruction: of test chairs, from one draw of their code. JSD in bits, on a grid "
