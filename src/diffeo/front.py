@@ -9,6 +9,7 @@ from diffeo.mixture import Ensemble, Mixture
 from diffeo.model import load
 from diffeo.models import (
     BNAF,
+    CNF,
     IAF,
     MAF,
     NAF,
@@ -19,10 +20,12 @@ from diffeo.models import (
     ArgmaxCoupling,
     BernsteinFlow,
     CircularNSF,
+    FlowMatching,
     FlowPlusPlus,
     Gaussianization,
     Glow,
     ImageRealNVP,
+    OTFlow,
     PlanarFlow,
     RadialFlow,
     RealNVP,
@@ -54,6 +57,7 @@ from diffeo.version import __version__
 
 __all__ = [
     "BNAF",
+    "CNF",
     "IAF",
     "MAF",
     "NAF",
@@ -66,6 +70,7 @@ __all__ = [
     "CircularNSF",
     "Ensemble",
     "Flow",
+    "FlowMatching",
     "FlowPlusPlus",
     "Gaussianization",
     "Glow",
@@ -74,6 +79,7 @@ __all__ = [
     "Inverse",
     "LatentSequenceFlow",
     "Mixture",
+    "OTFlow",
     "PlanarFlow",
     "PointCloudFlow",
     "RadialFlow",

@@ -3,6 +3,8 @@
 from diffeo.models.affine import IAF, MAF, NICE, RealNVP
 from diffeo.models.bnaf import BNAF
 from diffeo.models.circular import CircularNSF
+from diffeo.models.continuous import CNF, OTFlow
+from diffeo.models.flow_matching import FlowMatching
 from diffeo.models.gaussianization import Gaussianization
 from diffeo.models.images import FlowPlusPlus, Glow, ImageRealNVP, TarFlow
 from diffeo.models.monotone import NAF, UNAF, BernsteinFlow, SOSFlow
@@ -13,6 +15,7 @@ from diffeo.models.sequences import ArgmaxAutoregressive, ArgmaxCoupling
 
 __all__ = [
     "BNAF",
+    "CNF",
     "IAF",
     "MAF",
     "MODEL_NAMES",
@@ -24,10 +27,12 @@ __all__ = [
     "ArgmaxCoupling",
     "BernsteinFlow",
     "CircularNSF",
+    "FlowMatching",
     "FlowPlusPlus",
     "Gaussianization",
     "Glow",
     "ImageRealNVP",
+    "OTFlow",
     "PlanarFlow",
     "RadialFlow",
     "RealNVP",
