@@ -8,6 +8,7 @@ from __future__ import annotations
 from registry import (
     bases,
     circular,
+    continuous,
     elementary,
     images,
     latent_sequences,
@@ -42,6 +43,7 @@ TRANSFORMS: list[Entry] = [
     *images.TRANSFORMS,
     *multivariate.TRANSFORMS,
     *transformers.TRANSFORMS,
+    *continuous.TRANSFORMS,
     *latent_sequences.TRANSFORMS,
 ]
 DENSITIES: list[Entry] = [
@@ -59,6 +61,7 @@ DENSITIES: list[Entry] = [
     *points.DENSITIES,
     *latent_sequences.DENSITIES,
     *transformers.DENSITIES,
+    *continuous.DENSITIES,
 ]
 SURJECTIONS: list[Entry] = [*surjections.SURJECTIONS, *symbols.SURJECTIONS]
 OF_TABLES = tables.OF_TABLES

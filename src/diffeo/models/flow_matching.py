@@ -44,7 +44,7 @@ class FlowMatching(FieldFlow):
         coupling: "independent", or "optimal" for pairs of noise and data that are optimal in each
             batch, which makes straighter paths (needs scipy, in ``diffeo[continuous]``).
         path: "linear" or "trigonometric", see ``objectives.interpolate``.
-        spread: scale of the noise around the paths.
+        noise: scale of the noise around the paths.
         context: width of the context; 0 for an unconditional density.
         hidden: hidden widths of the velocity field.
         solver, steps, tolerance, adjoint, trace: of ``log_prob`` and ``sample``, as for
@@ -84,7 +84,7 @@ class FlowMatching(FieldFlow):
         *,
         coupling: Coupling = "independent",
         path: Interpolation = "linear",
-        spread: float = 0.0,
+        noise: float = 0.0,
         context: int = 0,
         hidden: Sequence[int] = (64, 64, 64),
         solver: Solver = "rk4",
@@ -96,7 +96,7 @@ class FlowMatching(FieldFlow):
         base: Density | None = None,
         seed: int | None = None,
     ) -> None:
-        check_matching("FlowMatching", path, spread, coupling, conditional=context > 0)
+        check_matching("FlowMatching", path, noise, coupling, conditional=context > 0)
         super().__init__(
             features,
             VectorField,
@@ -113,7 +113,7 @@ class FlowMatching(FieldFlow):
         )
         self.coupling: Coupling = coupling
         self.path: Interpolation = path
-        self.spread = spread
+        self.noise = noise
 
     def training_objective(self) -> Objective:
         return matching
@@ -136,10 +136,9 @@ def matching(
     context = model._embed(context)
     if not model.training:
         # drawn anew, each copy has its own noise and time
-        x, context, weight = (
-            None if part is None else part.repeat_interleave(VALIDATION_DRAWS, 0)
-            for part in (x, context, weight)
-        )
+        x = _copies(x)
+        context = None if context is None else _copies(context)
+        weight = None if weight is None else _copies(weight)
     with full_precision(x):
         x1, _ = model.before_ends(x, context)
         drawn: Tensor = (
@@ -152,6 +151,10 @@ def matching(
             context,
             weight,
             path=model.path,
-            noise=model.spread,
+            noise=model.noise,
             coupling=model.coupling,
         )
+
+
+def _copies(rows: Tensor) -> Tensor:
+    return rows.repeat_interleave(VALIDATION_DRAWS, 0)

@@ -69,7 +69,7 @@ class Field(Described, nn.Module, ABC):
     def rates(self, x: Tensor, t: Tensor, context: Tensor | None, probes: Tensor) -> Rates:
         """The velocity, and sums over probes e, J being its Jacobian dv/dx:
 
-            divergence = sum e . J e,   penalty = sum |J e|^2.
+            divergence = sum e . J e,   penalty = sum |J e|^2 or sum |J^T e|^2.
 
         With the D unit vectors these are the trace of J and the square of its Frobenius norm, and
         with one random vector of mean 0 and covariance 1 unbiased estimates of both.
@@ -84,14 +84,10 @@ class Field(Described, nn.Module, ABC):
             Velocity (*batch, D), divergence and penalty (*batch).
         """
 
-        def push(probe: Tensor) -> tuple[Tensor, Tensor]:
-            pushed: tuple[Tensor, Tensor] = torch.func.jvp(
-                lambda point: self(point, t, context), (x,), (probe,)
-            )
-            return pushed
-
+        # forward mode would do as well, but its first use warns of deprecated parts of torch
+        velocity, pull = torch.func.vjp(lambda point: self(point, t, context), x)
         probes = probes.expand(-1, *x.shape)
-        velocity, moved = torch.func.vmap(push, out_dims=(None, 0))(probes)
+        (moved,) = torch.func.vmap(pull)(probes)
         return velocity, *_sums(probes, moved)
 
 

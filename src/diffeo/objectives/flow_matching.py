@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from diffeo.density import Seed, as_generator
+from diffeo.draw import Draw
 from diffeo.errors import ShapeError, import_extra
 
 __all__ = ["Coupling", "Interpolation", "check_matching", "flow_matching", "interpolate"]
@@ -92,10 +93,10 @@ def flow_matching(
     generator = as_generator(seed, x1.device)
     if coupling == "optimal":
         x0 = x0[_optimal_order(x0, x1)]
-    rows, like = len(x1), {"dtype": x1.dtype, "device": x1.device}
-    strata = torch.randperm(rows, generator=generator, device=x1.device)
-    t = (strata + torch.rand(rows, generator=generator, **like)) / max(rows, 1)
-    z = torch.randn(x1.shape, generator=generator, **like) if noise else None
+    draw = Draw(tuple(x1.shape[:-1]), generator=generator)
+    strata = torch.randperm(len(x1), generator=generator, device=x1.device)
+    t = (strata + draw.uniform((), x1)) / max(len(x1), 1)
+    z = draw.normal((x1.shape[-1],), x1) if noise else None
     x, velocity = interpolate(x0, x1, t, path=path, noise=noise, z=z)
     error = (field(x, t, context) - velocity).square().sum(-1)
     return (error if weight is None else weight * error).mean()

@@ -50,7 +50,7 @@ def in_steps(
 _At = Callable[[float, Tensor], Tensor]
 
 
-def _euler(at: _At, t: float, state: Tensor, step: float) -> Tensor:
+def _euler(at: _At, t: float, state: Tensor, _: float) -> Tensor:
     return at(t, state)
 
 
