@@ -42,7 +42,9 @@ def test_velocities_are_derivatives_and_paths_have_their_ends(path: Any, noise: 
         return interpolate(x0, x1, t, path=path, noise=noise, z=z if noise else None)[0]
 
     time = t.clone().requires_grad_()
-    columns = [torch.autograd.grad(c.sum(), time, retain_graph=True)[0] for c in point(time).unbind(1)]
+    columns = [
+        torch.autograd.grad(c.sum(), time, retain_graph=True)[0] for c in point(time).unbind(1)
+    ]
     slope = torch.stack(columns, dim=1)
     _, velocity = interpolate(x0, x1, t, path=path, noise=noise, z=z if noise else None)
     assert torch.allclose(velocity, slope)
@@ -64,7 +66,9 @@ def test_the_velocity_of_two_normals_has_its_known_loss() -> None:
     left = 1 + s**2 - (t * s**2 - (1 - t)) ** 2 / ((1 - t) ** 2 + (t * s) ** 2)
     loss = float(flow_matching(velocity, x0, x1, seed=0))
     # errors are normal, so that of their squares is sqrt(2) times their mean
-    assert loss == pytest.approx(float(left.mean()), abs=5 * math.sqrt(2 / rows) * float(left.max()))
+    assert loss == pytest.approx(
+        float(left.mean()), abs=5 * math.sqrt(2 / rows) * float(left.max())
+    )
     worse = float(flow_matching(lambda *given: 0.1 + velocity(*given), x0, x1, seed=0))
     assert worse > loss
 

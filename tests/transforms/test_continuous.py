@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 import diffeo
 from diffeo.audit import perturbed
+from diffeo.chunks import widths_of
 from diffeo.errors import MissingExtraError, ShapeError, SolverError
 from diffeo.nets import Field, Potential
 from diffeo.transforms import Continuous
@@ -128,6 +129,15 @@ def test_evaluations_can_be_read() -> None:
         layer.inverse(x)
         found.append(layer.evaluations)
     assert 0 < found[0] < found[1]
+
+
+def test_chunks_reckon_with_a_column_for_every_feature() -> None:
+    widths = {layer.trace: max(widths_of(layer, (9,))) for layer in map(_nine, ("auto", "exact"))}
+    assert widths == {"auto": 2 * 16, "exact": 10 * 16}
+
+
+def _nine(trace: Any) -> Continuous:
+    return _random(9, trace=trace)
 
 
 def test_transport_is_forward_without_the_ladj() -> None:

@@ -157,4 +157,4 @@ def matching(
 
 
 def _copies(rows: Tensor) -> Tensor:
-    return rows.repeat_interleave(VALIDATION_DRAWS, 0)
+    return rows.repeat(VALIDATION_DRAWS, *(1,) * (rows.ndim - 1))

@@ -6,6 +6,7 @@ import itertools
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -85,7 +86,8 @@ class Field(Described, nn.Module, ABC):
         """
 
         # forward mode would do as well, but its first use warns of deprecated parts of torch
-        velocity, pull = torch.func.vjp(lambda point: self(point, t, context), x)
+        pulled: Any = torch.func.vjp(lambda point: self(point, t, context), x)
+        velocity, pull = pulled
         probes = probes.expand(-1, *x.shape)
         (moved,) = torch.func.vmap(pull)(probes)
         return velocity, *_sums(probes, moved)

@@ -89,6 +89,7 @@ class Continuous(Transform):
     Attributes:
         evaluations: how often the last call (outside of ``torch.compile``) evaluated the field.
             Only for you to read.
+        row_width: numbers a row in the widest layer, for choosing chunks.
 
     Shapes: x (*batch, D), context (*batch, context).
 
@@ -142,6 +143,9 @@ class Continuous(Transform):
         self.compiles = solver in FIXED
         closed = self.field.closed_divergence or trace == "exact" or features <= SMALL
         self.exactness = "exact" if closed else "estimate"
+        # every probe passes the network beside the point
+        wide = max((len(p) for p in self.field.parameters() if p.ndim > 1), default=features)
+        self.row_width = (1 + (features if closed else 1)) * wide
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         return self._with_ladj(x, context, 0.0, 1.0)
@@ -190,7 +194,7 @@ class Continuous(Transform):
 
     def _checked(self, x: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor | None]:
         x = check_batch(self, x, context, self.in_shape, self.context)
-        return x, context if self.context else None
+        return x, None if context is None or not self.context else context.to(x.dtype)
 
     def _integrate(
         self, x: Tensor, context: Tensor | None, start: float, end: float, *, costs: bool
@@ -234,8 +238,9 @@ class Continuous(Transform):
     def _probes(self, x: Tensor) -> Tensor:
         """The unit vectors (D, 1.., D), or one random vector a row (1, *batch, D)."""
         features = self.in_shape[0]
+        exact = self.trace == "exact" or self.field.closed_divergence
         small = features <= SMALL and not (self.trace == "hutchinson" and self.training)
-        if small or self.trace == "exact":
+        if exact or small:
             eye = torch.eye(features, dtype=x.dtype, device=x.device)
             return eye.reshape(features, *(1,) * (x.ndim - 1), features)
         if self.noise == "normal":
