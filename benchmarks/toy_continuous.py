@@ -26,18 +26,11 @@ TARGETS = dict.fromkeys(("moons", "8gaussians", "circles"), 0.10)
 CONTESTANTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "CNF": (
         {"steps": 8},
-        {"epochs": 6, "patience": None, "batch_size": 512, "lr": 5e-3, "validation": 0.02},
+        {"epochs": 10, "patience": None, "batch_size": 512, "lr": 1e-2, "validation": 0.02},
     ),
     "FlowMatching": (
         {"hidden": (128, 128, 128)},
-        {
-            "epochs": 40,
-            "patience": None,
-            "batch_size": 512,
-            "lr": 2e-3,
-            "ema": 0.999,
-            "validation": 0.02,
-        },
+        {"epochs": 80, "patience": None, "batch_size": 512, "lr": 5e-3, "validation": 0.02},
     ),
 }
 PROTOCOL = {"train": TRAIN, "test": TEST, "seed": SEED, "entropy": ENTROPY}

@@ -67,6 +67,7 @@ def test_a_linear_field_gives_the_normal_of_its_matrix_exponential(options) -> N
 
 
 @pytest.mark.parametrize(("solver", "order"), [("euler", 1), ("midpoint", 2), ("rk4", 4)])
+@torch.no_grad()
 def test_errors_fall_with_the_order_of_the_solver(solver: Any, order: int) -> None:
     x = _noise(50, 3)
     truth = x @ torch.linalg.matrix_exp(MATRIX).mT
@@ -78,6 +79,7 @@ def test_errors_fall_with_the_order_of_the_solver(solver: Any, order: int) -> No
 
 
 @pytest.mark.parametrize("noise", ["rademacher", "normal"])
+@torch.no_grad()
 def test_hutchinson_is_unbiased_within_five_standard_errors(noise: Any) -> None:
     layer = _random(9, steps=2, noise=noise)
     assert layer.exactness == "estimate"
@@ -92,6 +94,7 @@ def test_hutchinson_is_unbiased_within_five_standard_errors(noise: Any) -> None:
     assert abs(float(estimates.mean() - truth)) < 5 * error
 
 
+@torch.no_grad()
 def test_estimates_become_exact_in_evaluation_mode() -> None:
     layer, exact = _random(3, trace="hutchinson"), _random(3, trace="exact")
     x = _noise(10, 3)
