@@ -88,7 +88,7 @@ class FlowMatching(FieldFlow):
         context: int = 0,
         hidden: Sequence[int] = (64, 64, 64),
         solver: Solver = "rk4",
-        steps: int = 16,
+        steps: int = 32,
         tolerance: float = 1e-6,
         adjoint: bool = False,
         trace: Trace = "auto",
