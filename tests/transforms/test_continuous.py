@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 import diffeo
 from diffeo.audit import perturbed
+from diffeo.audit.copies import compiler
 from diffeo.chunks import widths_of
 from diffeo.errors import MissingExtraError, ShapeError, SolverError
 from diffeo.nets import Field, Potential
@@ -182,6 +183,16 @@ def test_a_potential_is_exact_in_many_dimensions() -> None:
     jacobian = torch.func.jacrev(lambda point: layer(point)[0])(x).reshape(12, 12)
     truth = torch.linalg.slogdet(jacobian).logabsdet
     assert torch.allclose(layer(x)[1], truth, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("field", [None, Potential(3, (4, 4)), Linear()], ids=lambda f: type(f))
+def test_fixed_steps_trace_whole(field: Field | None) -> None:
+    layer = Continuous(3, field=field, hidden=(8,), steps=1).double()
+    x = _noise(4, 3)
+    plain = layer.inverse(x)
+    with compiler() as compiled:
+        traced = compiled(layer.inverse)(x)
+    assert all(torch.allclose(a, b) for a, b in zip(plain, traced, strict=True))
 
 
 def test_an_explosion_is_an_error_that_says_what_to_do() -> None:
