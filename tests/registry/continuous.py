@@ -62,6 +62,8 @@ TRANSFORMS: list[Entry] = [
         contexts=(3,),
         identity=True,
         tolerance=TOLERANCE,
+        # in float32 the solver's tolerance is no smaller than 1e-6 a step
+        single_tolerance=1e-4,
         quick=(),
     ),
     Entry(
