@@ -40,6 +40,7 @@ bench: $(PEERS)/ready
 # every table under benchmarks/results that needs no other library
 bench-quality: $(VENV)/dev
 	$(BIN)/python benchmarks/toy.py
+	$(BIN)/python benchmarks/toy_continuous.py
 	$(BIN)/python benchmarks/models.py
 	$(BIN)/python benchmarks/reverse_kl.py
 	$(BIN)/python benchmarks/potentials.py

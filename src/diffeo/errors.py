@@ -18,6 +18,7 @@ __all__ = [
     "ReversibilityError",
     "ReversibilityWarning",
     "ShapeError",
+    "SolverError",
     "TargetError",
     "TrainingError",
     "UnknownModelError",
@@ -59,6 +60,10 @@ class TargetError(DiffeoError, ValueError):
 
 class TrainingError(DiffeoError, RuntimeError):
     """Training cannot go on; the message names the part at fault."""
+
+
+class SolverError(DiffeoError, ArithmeticError):
+    """A differential equation cannot be solved to the tolerance that was asked for."""
 
 
 class ReversibilityError(DiffeoError, RuntimeError):

@@ -9,6 +9,7 @@ from diffeo.mixture import Ensemble, Mixture
 from diffeo.model import load
 from diffeo.models import (
     BNAF,
+    CNF,
     IAF,
     MAF,
     NAF,
@@ -19,11 +20,13 @@ from diffeo.models import (
     ArgmaxCoupling,
     BernsteinFlow,
     CircularNSF,
+    FlowMatching,
     FlowPlusPlus,
     Gaussianization,
     Glow,
     GraphicalFlow,
     ImageRealNVP,
+    OTFlow,
     PlanarFlow,
     RadialFlow,
     RealNVP,
@@ -57,6 +60,7 @@ from diffeo.version import __version__
 
 __all__ = [
     "BNAF",
+    "CNF",
     "IAF",
     "MAF",
     "NAF",
@@ -69,6 +73,7 @@ __all__ = [
     "CircularNSF",
     "Ensemble",
     "Flow",
+    "FlowMatching",
     "FlowPlusPlus",
     "Gaussianization",
     "Glow",
@@ -78,6 +83,7 @@ __all__ = [
     "Inverse",
     "LatentSequenceFlow",
     "Mixture",
+    "OTFlow",
     "PlanarFlow",
     "PointCloudFlow",
     "RadialFlow",

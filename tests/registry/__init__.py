@@ -8,6 +8,7 @@ from __future__ import annotations
 from registry import (
     bases,
     circular,
+    continuous,
     elementary,
     images,
     latent_sequences,
@@ -45,6 +46,7 @@ TRANSFORMS: list[Entry] = [
     *images.TRANSFORMS,
     *multivariate.TRANSFORMS,
     *transformers.TRANSFORMS,
+    *continuous.TRANSFORMS,
     *latent_sequences.TRANSFORMS,
     *structure.TRANSFORMS,
 ]
@@ -64,6 +66,7 @@ DENSITIES: list[Entry] = [
     *points.DENSITIES,
     *latent_sequences.DENSITIES,
     *transformers.DENSITIES,
+    *continuous.DENSITIES,
     *structure.DENSITIES,
 ]
 SURJECTIONS: list[Entry] = [

@@ -3,6 +3,8 @@
 from diffeo.models.affine import IAF, MAF, NICE, RealNVP
 from diffeo.models.bnaf import BNAF
 from diffeo.models.circular import CircularNSF
+from diffeo.models.continuous import CNF, OTFlow
+from diffeo.models.flow_matching import FlowMatching
 from diffeo.models.gaussianization import Gaussianization
 from diffeo.models.graphical import GraphicalFlow
 from diffeo.models.images import FlowPlusPlus, Glow, ImageRealNVP, TarFlow
@@ -15,6 +17,7 @@ from diffeo.models.sphere_flow import SphereFlow
 
 __all__ = [
     "BNAF",
+    "CNF",
     "IAF",
     "MAF",
     "MODEL_NAMES",
@@ -26,11 +29,13 @@ __all__ = [
     "ArgmaxCoupling",
     "BernsteinFlow",
     "CircularNSF",
+    "FlowMatching",
     "FlowPlusPlus",
     "Gaussianization",
     "Glow",
     "GraphicalFlow",
     "ImageRealNVP",
+    "OTFlow",
     "PlanarFlow",
     "RadialFlow",
     "RealNVP",

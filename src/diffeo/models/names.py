@@ -12,6 +12,8 @@ from diffeo.mixture import Ensemble, Mixture
 from diffeo.models.affine import IAF, MAF, NICE, RealNVP
 from diffeo.models.bnaf import BNAF
 from diffeo.models.circular import CircularNSF
+from diffeo.models.continuous import CNF, OTFlow
+from diffeo.models.flow_matching import FlowMatching
 from diffeo.models.gaussianization import Gaussianization
 from diffeo.models.graphical import GraphicalFlow
 from diffeo.models.monotone import NAF, UNAF, BernsteinFlow, SOSFlow
@@ -26,14 +28,17 @@ _MODELS: dict[str, type[Flow]] = {
     cls.__name__.lower(): cls
     for cls in (
         BNAF,
+        CNF,
         BernsteinFlow,
         CircularNSF,
+        FlowMatching,
         Gaussianization,
         IAF,
         MAF,
         NAF,
         NICE,
         NSF,
+        OTFlow,
         PlanarFlow,
         RadialFlow,
         RealNVP,

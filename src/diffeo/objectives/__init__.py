@@ -2,6 +2,7 @@
 
 from diffeo.objectives.annealing import annealing
 from diffeo.objectives.fisher import fisher
+from diffeo.objectives.flow_matching import flow_matching, interpolate
 from diffeo.objectives.importance import forward_kl, iwae
 from diffeo.objectives.likelihood import negative_log_likelihood
 from diffeo.objectives.renyi import alpha_divergence, renyi
@@ -11,7 +12,9 @@ __all__ = [
     "alpha_divergence",
     "annealing",
     "fisher",
+    "flow_matching",
     "forward_kl",
+    "interpolate",
     "iwae",
     "negative_log_likelihood",
     "renyi",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -148,9 +149,11 @@ class _Single(Candidate):
         arguments = self._fit_arguments(setting, epochs, max_time, report)
         if validation is not None:
             arguments["validation"] = _numbers(validation)
-        hidden = [setting["width"]] * 2
         build = model_class(self.name)
-        flow: Model = build(train.shape[1], layers=setting["layers"], hidden=hidden, seed=self.seed)
+        sizes = {"layers": setting["layers"], "hidden": [setting["width"]] * 2}
+        # a continuous flow has no layers to count
+        taken = {k: v for k, v in sizes.items() if k in inspect.signature(build).parameters}
+        flow: Model = build(train.shape[1], seed=self.seed, **taken)
         return flow.fit(train.astype("float64"), **arguments)
 
 

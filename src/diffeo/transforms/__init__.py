@@ -7,6 +7,7 @@ from diffeo.transforms.block_autoregressive import BlockAutoregressive
 from diffeo.transforms.chosen import Chosen
 from diffeo.transforms.compose import Inverse, Sequential
 from diffeo.transforms.constrain import Constrain
+from diffeo.transforms.continuous import Continuous
 from diffeo.transforms.correlation import CorrelationCholesky
 from diffeo.transforms.coupling import Coupling
 from diffeo.transforms.elementwise import Elementwise
@@ -43,6 +44,7 @@ __all__ = [
     "Cayley",
     "Chosen",
     "Constrain",
+    "Continuous",
     "CorrelationCholesky",
     "Coupling",
     "Elementwise",
