@@ -1,8 +1,7 @@
-"""What flows of symbols are measured against: an LSTM; and an equal budget of computing time."""
+"""What flows of symbols are measured against: an LSTM, trained by as many steps."""
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,10 +14,7 @@ from diffeo.model import Model
 from diffeo.sequences.symbols.defaults import warm_cosine
 from diffeo.supports import Features, categories
 
-__all__ = ["LSTM", "afforded", "parameters", "widest"]
-
-# steps from which the time of one is taken
-TRIED = 4
+__all__ = ["LSTM", "parameters", "trained", "widest"]
 
 
 class LSTM(Model):
@@ -89,44 +85,37 @@ def widest(build: Callable[[int], nn.Module], most: int) -> nn.Module:
     return build(width)
 
 
-def afforded(
+def trained(
     model: Any,
     windows: Callable[[int], Tensor],
-    seconds: float,
+    steps: int,
     *,
     batch_size: int,
     lr: float,
     seed: int,
 ) -> dict[str, Any]:
-    """Train a model for so many seconds of computing, on new windows at each step.
+    """Train a model for so many steps, on new windows at each.
 
     Args:
         model: what to train, in place.
         windows: gives that many rows (n, length), the same at each call.
-        seconds: of one core; how many steps they are is taken from a few.
-        batch_size, lr, seed: of the fit.
+        steps, batch_size, lr, seed: of the fit.
 
     Returns:
-        Steps, and the seconds that they took.
+        What the fit took.
     """
-    options: dict[str, Any] = {
-        "validation": None,
-        "epochs": 1,
-        "batch_size": batch_size,
-        "lr": lr,
-        "schedule": warm_cosine,
-        "clip": float(model.event_shape[0]),
-        "seed": seed,
-        "progress": False,
-    }
-    least = 2 * model.event_shape[0]
-    steps = max(TRIED, -(-least // batch_size))
-    trial = copy.deepcopy(model)
     start = time.process_time()
-    trial.fit(windows(steps * batch_size), **options)
-    steps = max(steps, round(seconds * steps / (time.process_time() - start)))
-    start = time.process_time()
-    model.fit(windows(steps * batch_size), **options)
+    model.fit(
+        windows(steps * batch_size),
+        validation=None,
+        epochs=1,
+        batch_size=batch_size,
+        lr=lr,
+        schedule=warm_cosine,
+        clip=float(model.event_shape[0]),
+        seed=seed,
+        progress=False,
+    )
     return {
         "steps": steps,
         "seconds": time.process_time() - start,
