@@ -9,6 +9,7 @@ from diffeo.models.monotone import NAF, UNAF, BernsteinFlow, SOSFlow
 from diffeo.models.names import MODEL_NAMES, model_class
 from diffeo.models.nsf import NSF
 from diffeo.models.residual_classics import PlanarFlow, RadialFlow, SylvesterFlow
+from diffeo.models.residual_flow import ResidualFlow
 from diffeo.models.sequences import ArgmaxAutoregressive, ArgmaxCoupling
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "PlanarFlow",
     "RadialFlow",
     "RealNVP",
+    "ResidualFlow",
     "SOSFlow",
     "SylvesterFlow",
     "TarFlow",

@@ -16,6 +16,7 @@ from diffeo.models.gaussianization import Gaussianization
 from diffeo.models.monotone import NAF, UNAF, BernsteinFlow, SOSFlow
 from diffeo.models.nsf import NSF
 from diffeo.models.residual_classics import PlanarFlow, RadialFlow, SylvesterFlow
+from diffeo.models.residual_flow import ResidualFlow
 from diffeo.surjective_flow import SurjectiveFlow
 
 __all__ = ["MODEL_NAMES", "model_class"]
@@ -35,6 +36,7 @@ _MODELS: dict[str, type[Flow]] = {
         PlanarFlow,
         RadialFlow,
         RealNVP,
+        ResidualFlow,
         SOSFlow,
         SylvesterFlow,
         UNAF,

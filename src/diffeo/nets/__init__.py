@@ -2,6 +2,7 @@
 
 from diffeo.nets.any_order import AnyOrderTransformer
 from diffeo.nets.convolutional import ConvNet, ResidualConvNet, ZeroConv
+from diffeo.nets.lipschitz import LipschitzDense, LipschitzMLP
 from diffeo.nets.masked import MaskedMLP, MaskedResidualMLP
 from diffeo.nets.mlp import MLP, ResidualMLP
 from diffeo.nets.standardize import StandardizeContext
@@ -12,6 +13,8 @@ __all__ = [
     "AnyOrderTransformer",
     "CausalTransformer",
     "ConvNet",
+    "LipschitzDense",
+    "LipschitzMLP",
     "MaskedMLP",
     "MaskedResidualMLP",
     "ResidualConvNet",
