@@ -23,27 +23,25 @@ def spectral_bound(weight: Tensor) -> Tensor:
         weight: (rows, columns).
 
     Returns:
-        A scalar; 0, with gradient 0, for a matrix of zeros (as far as floats go).
+        A scalar.
 
     Reference: "Efficient Bound of Lipschitz Constant for Convolutional Layers by Gram Iteration",
     Delattre, Barthelemy, Araujo, Allauzen, 2023, arXiv:2305.16173.
     """
     rows, columns = weight.shape
-    power = weight @ weight.t() if rows < columns else weight.t() @ weight
-    # log tr G^(2^k), while the powers themselves are kept at trace one
-    log_trace = torch.zeros_like(power[0, 0])
-    for k in range(SQUARINGS + 1):
-        power = power @ power if k else power
-        trace = _positive(power.trace())
-        power = power / trace
-        log_trace = 2 * log_trace + trace.log()
-    # the trace of the next square needs no product
-    log_trace = 2 * log_trace + _positive(power.square().sum()).log()
-    return torch.exp(log_trace / 2 ** (SQUARINGS + 2))
-
-
-def _positive(trace: Tensor) -> Tensor:
-    return trace.clamp(min=torch.finfo(trace.dtype).tiny)
+    across = weight if rows < columns else weight.t()
+    # singular values below 1e-6 count as so much: there is always something to divide by
+    power = across @ across.t() + 1e-12 * torch.eye(len(across)).to(weight)
+    # traces of the powers G^(2^k), each by the squares of the elements of the power before, which
+    # was brought to trace one
+    traces = [weight.square().sum() + 1e-12 * len(across)]
+    power = power / traces[0]
+    for _ in range(SQUARINGS):
+        traces.append(power.square().sum())
+        power = power @ power / traces[-1]
+    traces.append(power.square().sum())
+    shares = 0.5 ** torch.arange(1, len(traces) + 1)
+    return torch.exp((torch.stack(traces).log() * shares.to(weight)).sum())
 
 
 class Affine:
