@@ -51,6 +51,8 @@ class LipschitzDense(LipschitzNet):
         torch.Size([5, 2])
     """
 
+    even = False
+
     def __init__(
         self,
         in_features: int,
@@ -60,10 +62,6 @@ class LipschitzDense(LipschitzNet):
         coefficient: float = 0.97,
     ) -> None:
         super().__init__(in_features, out_features, hidden, context, coefficient)
-
-    @staticmethod
-    def _inner(coefficient: float, layers: int) -> float:
-        return 1.0
 
     def _stage(self, before: int, width: int, coefficient: float, context: int) -> Stage:
         return _Layer(before, width, coefficient, context)

@@ -14,7 +14,7 @@ __all__ = ["LipschitzMLP"]
 
 
 class LipschitzMLP(LipschitzNet):
-    """Multi-layer perceptron g with LipSwish activations and |g(x) - g(x')| <= coefficient |x - x'|.
+    """Perceptron g with LipSwish activations and |g(x) - g(x')| <= coefficient |x - x'|.
 
     The bound holds for every weight, as each matrix is divided by a bound of its spectral norm
     where that exceeds its share, coefficient^(1 / (L + 1)) for L hidden layers. The last layer
@@ -44,6 +44,8 @@ class LipschitzMLP(LipschitzNet):
         torch.Size([5, 2])
     """
 
+    even = True
+
     def __init__(
         self,
         in_features: int,
@@ -53,10 +55,6 @@ class LipschitzMLP(LipschitzNet):
         coefficient: float = 0.97,
     ) -> None:
         super().__init__(in_features, out_features, hidden, context, coefficient)
-
-    @staticmethod
-    def _inner(coefficient: float, layers: int) -> float:
-        return coefficient ** (1 / (layers + 1))
 
     def _stage(self, before: int, width: int, coefficient: float, context: int) -> Stage:
         return _Layer(before, width, coefficient, context)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from torch import Tensor, nn
 
@@ -83,7 +83,12 @@ class LipschitzNet(Described, nn.Module, ABC):
         hidden: widths of the hidden layers, at least one.
         context: width of the context; 0 for none.
         coefficient: the Lipschitz constant, in (0, 1).
+
+    Attributes:
+        even: whether all layers share the constant evenly, or the last one has it alone.
     """
+
+    even: ClassVar[bool]
 
     def __init__(
         self,
@@ -103,7 +108,7 @@ class LipschitzNet(Described, nn.Module, ABC):
             raise ValueError(f"{name}: coefficient must lie in (0, 1), got {coefficient!r}")
         self.context = context
         self.coefficient = coefficient
-        inner = self._inner(coefficient, len(hidden))
+        inner = coefficient ** (1 / (len(hidden) + 1)) if self.even else 1.0
         stages: list[Stage] = []
         before = in_features
         for width in hidden:
@@ -114,11 +119,6 @@ class LipschitzNet(Described, nn.Module, ABC):
         self.output = LipschitzLinear(before, out_features, outer, context)
         for parameter in self.output.parameters():
             nn.init.zeros_(parameter)
-
-    @staticmethod
-    @abstractmethod
-    def _inner(coefficient: float, layers: int) -> float:
-        """The constant of each of so many hidden layers; the last layer has what they leave."""
 
     @abstractmethod
     def _stage(self, before: int, width: int, coefficient: float, context: int) -> Stage:

@@ -97,7 +97,7 @@ class Residual(Transform):
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         x = check_batch(self, x, context, self.in_shape, self.context)
         with full_precision(x):
-            if self.in_shape[0] <= (self.exact if self.training else self._evaluated_exactly):
+            if self._is_exact():
                 return self._exactly(x, context)
             noise = draw_noise(x)
             if torch.is_grad_enabled():
@@ -141,6 +141,10 @@ class Residual(Transform):
         with full_precision(x):
             return self._roughly(x, context, draw_noise(x, generator))[1]
 
+    def _is_exact(self) -> bool:
+        most = self.exact if self.training else max(self.exact, EVALUATED_EXACTLY)
+        return self.in_shape[0] <= most
+
     def _exactly(self, x: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
         value, push = self.net.fixed(context)(x)
         return x + value, exact_log_det(push, x)
@@ -148,7 +152,3 @@ class Residual(Transform):
     def _roughly(self, x: Tensor, context: Tensor | None, noise: Noise) -> tuple[Tensor, Tensor]:
         value, push = self.net.fixed(context)(x)
         return x + value, estimated_log_det(push, noise)
-
-    @property
-    def _evaluated_exactly(self) -> int:
-        return max(self.exact, EVALUATED_EXACTLY)
