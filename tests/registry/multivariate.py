@@ -1,4 +1,4 @@
-"""Planar, radial, Sylvester, residual, block-autoregressive and Hamiltonian layers, and their models."""
+"""Planar, radial, Sylvester, residual, block-autoregressive, Hamiltonian layers, their models."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from diffeo.audit.calculus import autograd_ladj
 from diffeo.errors import ContextError, ShapeError
 from diffeo.transforms import Inverse, Residual
 
-WIDE = 12  # beyond the exact log-determinants of training
+WIDE = 9  # beyond the exact log-determinants of training
 
 
 def _layer(features: int, *, strength: float = 1.0, **options: Any) -> Residual:
@@ -23,6 +23,15 @@ def _layer(features: int, *, strength: float = 1.0, **options: Any) -> Residual:
     with torch.no_grad():
         for parameter in layer.net.output.parameters():
             parameter.mul_(strength)
+    return layer
+
+
+def _contracting() -> Residual:
+    """Many columns, with a Jacobian near -0.6 everywhere: long series, of finite variance."""
+    layer = _layer(WIDE, hidden=(8,), dense=True)
+    with torch.no_grad():
+        layer.net.output.weight[:, :WIDE] -= 3 * torch.eye(WIDE)
+        layer.net.stages[0].angle.fill_(0.8)
     return layer
 
 
@@ -40,11 +49,11 @@ def _standard_errors(estimates: Tensor, truth: Tensor) -> Tensor:
 @pytest.mark.parametrize("dense", [False, True])
 @pytest.mark.parametrize("features", [1, 5, WIDE])
 def test_the_ladj_is_that_of_autograd(features: int, dense: bool) -> None:
-    layer = _layer(features, dense=dense, context=2, strength=3.0)
+    layer = _layer(features, dense=dense, context=2, strength=100.0)
     x, c = _points(20, features), _points(20, 2)
     ladj = layer(x, c)[1].detach()
     assert torch.allclose(ladj, autograd_ladj(lambda p: layer(p, c)[0], x), rtol=0, atol=1e-12)
-    assert float(ladj.abs().max()) > 0.1
+    assert float(ladj.abs().max()) > 0.02
 
 
 @pytest.mark.parametrize("dense", [False, True])
@@ -52,12 +61,14 @@ def test_the_ladj_is_that_of_autograd(features: int, dense: bool) -> None:
 def test_round_trips_are_exact_near_the_largest_constant(features: int, dense: bool) -> None:
     layer = _layer(features, dense=dense, coefficient=0.999, strength=100.0)
     y = 3 * _points(50, features)
-    x, ladj = layer.inverse(y)
-    again, forward = layer(x)
+    with torch.no_grad():
+        x, ladj = layer.inverse(y)
+        again, forward = layer(x)
+        back, residual = layer.inverse(again)[0], layer.residual(y)
     assert float((again - y).abs().max()) < 1e-12
-    assert float((layer.inverse(again)[0] - x).abs().max()) < 1e-10
+    assert float((back - x).abs().max()) < 1e-10
     assert torch.allclose(ladj, -forward, rtol=0, atol=1e-12)
-    assert float(layer.residual(y).max()) < 1e-12
+    assert float(residual.max()) < 1e-12
 
 
 def test_far_and_broken_rows_leave_the_others_alone() -> None:
@@ -68,7 +79,7 @@ def test_far_and_broken_rows_leave_the_others_alone() -> None:
         y[1], y[2, 0] = 1e9, torch.nan
         x = layer.inverse(y)[0]
         assert torch.allclose(x[[0, 3]], clean[[0, 3]], rtol=0, atol=1e-14)
-        assert float((layer(x[1])[0] - 1e9).abs().max()) < 1e-5
+        assert float((layer(x[1])[0] - 1e9).abs().max().detach()) < 1e-5
         assert bool(x[2].isnan().any())
         assert layer.inverse(y[:0])[0].shape == (0, features)
 
@@ -97,26 +108,24 @@ def test_the_inverse_has_implicit_gradients(features: int) -> None:
     assert float(slope.detach()) == pytest.approx(float(gradient.sum()), rel=1e-6)
 
 
-@pytest.mark.parametrize("dense", [False, True])
-def test_estimates_are_unbiased(dense: bool) -> None:
+def test_estimates_are_unbiased() -> None:
     """Within 5 standard errors at each of 4 points: by chance, less than once in 400,000 seeds."""
-    layer = _layer(WIDE, dense=dense, strength=2.0)
+    layer = _contracting()
     x = _points(4, WIDE)
-    estimates = layer.estimate_ladj(x, draws=4000, generator=torch.Generator().manual_seed(0))
-    truth = layer(x)[1]
-    assert estimates.shape == (4000, 4)
+    with torch.no_grad():
+        estimates = layer.estimate_ladj(x, draws=2000, generator=torch.Generator().manual_seed(0))
+        truth = layer(x)[1]
+    assert estimates.shape == (2000, 4)
     assert float(_standard_errors(estimates, truth).max().detach()) < 5
     # they could tell a series that ends after the terms which all rows take
     jacobian = torch.func.vmap(torch.func.jacrev(lambda p: layer(p)[0]))(x) - torch.eye(WIDE)
-    traces = [
-        torch.linalg.matrix_power(jacobian, k).diagonal(dim1=1, dim2=2).sum(1) for k in (1, 2)
-    ]
-    short = traces[0] - traces[1] / 2
+    terms = jacobian - jacobian @ jacobian / 2
+    short = terms.diagonal(dim1=1, dim2=2).sum(1)
     assert float(_standard_errors(estimates, short).max().detach()) > 5
 
 
 def test_gradients_of_estimates_are_unbiased_for_rows_of_any_weight() -> None:
-    layer = _layer(WIDE, hidden=(8,), strength=2.0)
+    layer = _contracting()
     x, weight = _points(3, WIDE).requires_grad_(), torch.tensor([1.0, -3.0, 0.5]).double()
     wanted = [x, layer.net.stages[0].linear.weight, layer.net.output.bias]
 
@@ -128,11 +137,11 @@ def test_gradients_of_estimates_are_unbiased_for_rows_of_any_weight() -> None:
     truth = gradients()
     layer.train()
     torch.manual_seed(0)
-    found = torch.stack([gradients() for _ in range(400)])
+    found = torch.stack([gradients() for _ in range(120)])
     exact = found.std(0) < 1e-9 * (1 + truth.abs())  # of the last bias, which no Jacobian holds
     assert torch.allclose(found.mean(0)[exact], truth[exact], rtol=1e-9)
     assert float(_standard_errors(found, truth)[~exact].max()) < 5
-    assert int((~exact).sum()) > 100
+    assert int((~exact).sum()) == 3 * WIDE + 8 * WIDE
 
 
 def test_training_keeps_the_inputs_of_estimates_alone() -> None:
