@@ -40,14 +40,14 @@ def _gap(flow: diffeo.ResidualFlow, features: int) -> float:
 def test_it_learns_two_modes(dense: bool) -> None:
     flow = diffeo.ResidualFlow(2, layers=3, hidden=(16, 16), dense=dense, seed=0)
     x = _two_modes(2000, 2)
-    flow.fit(x, epochs=10, lr=0.01, progress=False, seed=0)
+    flow.fit(x, epochs=6, batch_size=128, lr=0.01, progress=False, seed=0)
     assert _gap(flow, 2) < 0.08
 
 
 def test_it_learns_by_estimates_where_there_are_many_columns() -> None:
     flow = diffeo.ResidualFlow(10, layers=2, hidden=(16, 16), dense=True, seed=0)
     assert flow.exactness == "estimate"
-    flow.fit(_two_modes(2000, 10), epochs=6, lr=0.01, progress=False, seed=0)
+    flow.fit(_two_modes(2000, 10), epochs=6, batch_size=128, lr=0.01, progress=False, seed=0)
     x = _two_modes(5, 10)
     assert torch.equal(flow.log_prob(x), flow.log_prob(x))
     # a normal distribution in the place of the modes loses 0.6
@@ -79,7 +79,7 @@ def test_a_context_moves_the_density() -> None:
     c = torch.randn(2000, 1, generator=generator)
     x = torch.sin(2 * c) + 0.2 * torch.randn(2000, 1, generator=generator)
     flow = diffeo.ResidualFlow(1, context=1, layers=3, hidden=(16, 16), dense=True, seed=0)
-    flow.fit(x, context=c, epochs=10, lr=0.01, progress=False, seed=0)
+    flow.fit(x, context=c, epochs=6, batch_size=128, lr=0.01, progress=False, seed=0)
     with torch.no_grad():
         loss = float(-flow.log_prob(x, c).mean())
     # log(0.2) + log(2 pi e) / 2 = -0.19; without the context, about 1

@@ -27,7 +27,8 @@ class _Swish(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.raw_beta = nn.Parameter(torch.tensor(0.5))
+        # from the paper's 0.5, an activation hardly bends within the data, and fits start slowly
+        self.raw_beta = nn.Parameter(torch.tensor(4.0))
 
     def _swish(self, x: Tensor) -> Activated:
         at = F.softplus(self.raw_beta) * x
@@ -36,7 +37,7 @@ class _Swish(nn.Module):
 
 
 class LipSwish(_Swish):
-    """x sigmoid(beta x) / 1.1, with beta = softplus(b) learned from b = 0.5 on.
+    """x sigmoid(beta x) / 1.1, with beta = softplus(b) learned from b = 4 on.
 
     Reference: "Residual Flows for Invertible Generative Modeling", Chen, Behrmann, Duvenaud,
     Jacobsen, 2019, arXiv:1906.02735 (section 3.3).
