@@ -36,22 +36,22 @@ def _gap(flow: diffeo.ResidualFlow, features: int) -> float:
         return float((_truth(x) - flow.log_prob(x)).mean())
 
 
-@pytest.mark.parametrize("dense", [False, True])
-def test_it_learns_two_modes(dense: bool) -> None:
+@pytest.mark.parametrize(("dense", "epochs"), [(False, 14), (True, 8)])
+def test_it_learns_two_modes(dense: bool, epochs: int) -> None:
     flow = diffeo.ResidualFlow(2, layers=3, hidden=(16, 16), dense=dense, seed=0)
     x = _two_modes(2000, 2)
-    flow.fit(x, epochs=6, batch_size=128, lr=0.01, progress=False, seed=0)
+    flow.fit(x, epochs=epochs, batch_size=128, lr=0.01, progress=False, seed=0)
     assert _gap(flow, 2) < 0.08
 
 
 def test_it_learns_by_estimates_where_there_are_many_columns() -> None:
-    flow = diffeo.ResidualFlow(10, layers=2, hidden=(16, 16), dense=True, seed=0)
+    flow = diffeo.ResidualFlow(10, layers=2, hidden=(16, 16), exact=8, seed=0)
     assert flow.exactness == "estimate"
-    flow.fit(_two_modes(2000, 10), epochs=6, batch_size=128, lr=0.01, progress=False, seed=0)
+    flow.fit(_two_modes(2000, 10), epochs=12, batch_size=128, lr=0.01, progress=False, seed=0)
     x = _two_modes(5, 10)
     assert torch.equal(flow.log_prob(x), flow.log_prob(x))
     # a normal distribution in the place of the modes loses 0.6
-    assert _gap(flow, 10) < 0.4
+    assert _gap(flow, 10) < 0.3
 
 
 def test_densities_need_no_fixed_point(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,7 +78,7 @@ def test_a_context_moves_the_density() -> None:
     generator = torch.Generator().manual_seed(0)
     c = torch.randn(2000, 1, generator=generator)
     x = torch.sin(2 * c) + 0.2 * torch.randn(2000, 1, generator=generator)
-    flow = diffeo.ResidualFlow(1, context=1, layers=3, hidden=(16, 16), dense=True, seed=0)
+    flow = diffeo.ResidualFlow(1, context=1, layers=3, hidden=(16, 16), seed=0)
     flow.fit(x, context=c, epochs=6, batch_size=128, lr=0.01, progress=False, seed=0)
     with torch.no_grad():
         loss = float(-flow.log_prob(x, c).mean())
@@ -88,11 +88,11 @@ def test_a_context_moves_the_density() -> None:
 
 def test_a_file_holds_it(tmp_path: Path) -> None:
     flow = diffeo.ResidualFlow(
-        10, layers=2, hidden=(8,), dense=True, coefficient=0.9, exact=10, seed=0
+        18, layers=2, hidden=(8,), dense=False, coefficient=0.9, exact=18, seed=0
     )
     flow.save(tmp_path / "m.safetensors")
     again = diffeo.load(tmp_path / "m.safetensors")
-    x = torch.randn(4, 10)
+    x = torch.randn(4, 18)
     assert torch.equal(again.log_prob(x), flow.eval().log_prob(x))
     assert again.exactness == "exact"
 

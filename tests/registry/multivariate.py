@@ -135,6 +135,6 @@ DENSITIES: list[Entry] = [
         contexts=BOTH,
         quick=(3,),
     ),
-    *models(diffeo.ResidualFlow, dense=True, quick=(3,)),
+    *models(diffeo.ResidualFlow, quick=(3,)),
     *models(diffeo.BNAF, hidden=(8, 8), quick=(1, 3)),
 ]

@@ -17,7 +17,7 @@ class ResidualFlow(LayeredFlow):
 
     Nothing is masked or split: every layer moves all features by all features, smoothly. The
     formula runs from data to base, so that densities cost one pass a layer, with an exact
-    log-determinant in up to 8 dimensions, and in up to 64 in evaluation (see
+    log-determinant in up to 16 dimensions, and in up to 64 in evaluation (see
     ``transforms.Residual`` for the estimates beyond). A sample finds a fixed point a layer. Each
     layer is followed by an ``ActNorm``, which the first batch sets.
 
@@ -27,8 +27,8 @@ class ResidualFlow(LayeredFlow):
         layers: number of layers.
         hidden: widths of the hidden layers of each network.
         coefficient: Lipschitz constant of each network, in (0, 1).
-        dense: whether the networks are dense ones (i-DenseNet), with as many ``hidden`` units
-            appended by each layer, twice.
+        dense: whether the networks are dense ones (``nets.LipschitzDense``), which come nearer
+            their constant than perceptrons (``nets.LipschitzMLP``).
         exact: largest D of which training takes the exact log-determinant.
         supports: one support for all features, or supports side by side; None for the reals.
         base: density of the noise; by default a standard normal.
@@ -59,10 +59,10 @@ class ResidualFlow(LayeredFlow):
         *,
         context: int = 0,
         layers: int = 10,
-        hidden: Sequence[int] = (64, 64),
+        hidden: Sequence[int] = (32, 32),
         coefficient: float = 0.97,
-        dense: bool = False,
-        exact: int = 8,
+        dense: bool = True,
+        exact: int = 16,
         supports: Supports = None,
         base: Density | None = None,
         seed: int | None = None,

@@ -12,7 +12,7 @@ from torch._higher_order_ops.while_loop import while_loop
 from diffeo.nets.lipschitz.network import Fixed, Push
 from diffeo.transforms.residual.log_det import jacobian
 
-__all__ = ["solve"]
+__all__ = ["NEWTON", "solve"]
 
 State = tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]
 
