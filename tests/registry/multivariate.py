@@ -1,4 +1,4 @@
-"""Planar, radial, Sylvester, block-autoregressive and Hamiltonian layers, and their models."""
+"""Planar, radial, Sylvester, residual, block-autoregressive, Hamiltonian layers, their models."""
 
 from __future__ import annotations
 
@@ -91,6 +91,22 @@ TRANSFORMS: list[Entry] = [
         quick=(1, 3),
     ),
     Entry(
+        "Residual",
+        (transforms.Residual,),
+        lambda d, c: transforms.Residual(d, context=c, hidden=HIDDEN),
+        contexts=BOTH,
+        identity=True,
+        quick=(1, 3),
+    ),
+    Entry(
+        "Residual dense",
+        (transforms.Residual,),
+        lambda d, c: transforms.Residual(d, context=c, hidden=HIDDEN, dense=True),
+        contexts=BOTH,
+        identity=True,
+        quick=(3,),
+    ),
+    Entry(
         "Leapfrog",
         (transforms.Leapfrog,),
         lambda d, c: transforms.Leapfrog(d, two_modes, context=c, hidden=HIDDEN),
@@ -119,5 +135,6 @@ DENSITIES: list[Entry] = [
         contexts=BOTH,
         quick=(3,),
     ),
+    *models(diffeo.ResidualFlow, quick=(3,)),
     *models(diffeo.BNAF, hidden=(8, 8), quick=(1, 3)),
 ]

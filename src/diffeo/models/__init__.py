@@ -12,6 +12,7 @@ from diffeo.models.monotone import NAF, UNAF, BernsteinFlow, SOSFlow
 from diffeo.models.names import MODEL_NAMES, model_class
 from diffeo.models.nsf import NSF
 from diffeo.models.residual_classics import PlanarFlow, RadialFlow, SylvesterFlow
+from diffeo.models.residual_flow import ResidualFlow
 from diffeo.models.sequences import ArgmaxAutoregressive, ArgmaxCoupling
 from diffeo.models.sphere_flow import SphereFlow
 
@@ -39,6 +40,7 @@ __all__ = [
     "PlanarFlow",
     "RadialFlow",
     "RealNVP",
+    "ResidualFlow",
     "SOSFlow",
     "SphereFlow",
     "SylvesterFlow",

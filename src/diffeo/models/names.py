@@ -19,6 +19,7 @@ from diffeo.models.graphical import GraphicalFlow
 from diffeo.models.monotone import NAF, UNAF, BernsteinFlow, SOSFlow
 from diffeo.models.nsf import NSF
 from diffeo.models.residual_classics import PlanarFlow, RadialFlow, SylvesterFlow
+from diffeo.models.residual_flow import ResidualFlow
 from diffeo.models.sphere_flow import SphereFlow
 from diffeo.surjective_flow import SurjectiveFlow
 
@@ -42,6 +43,7 @@ _MODELS: dict[str, type[Flow]] = {
         PlanarFlow,
         RadialFlow,
         RealNVP,
+        ResidualFlow,
         SOSFlow,
         SphereFlow,
         SylvesterFlow,

@@ -3,6 +3,7 @@
 from diffeo.nets.any_order import AnyOrderTransformer
 from diffeo.nets.convolutional import ConvNet, ResidualConvNet, ZeroConv
 from diffeo.nets.graph import GraphMLP
+from diffeo.nets.lipschitz import LipschitzDense, LipschitzMLP
 from diffeo.nets.masked import MaskedMLP, MaskedResidualMLP
 from diffeo.nets.mlp import MLP, ResidualMLP
 from diffeo.nets.potential import Potential
@@ -17,6 +18,8 @@ __all__ = [
     "ConvNet",
     "Field",
     "GraphMLP",
+    "LipschitzDense",
+    "LipschitzMLP",
     "MaskedMLP",
     "MaskedResidualMLP",
     "Potential",

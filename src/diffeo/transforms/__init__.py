@@ -24,6 +24,7 @@ from diffeo.transforms.patches import Patchify
 from diffeo.transforms.permutations import Permutation, Reverse
 from diffeo.transforms.planar import Planar, PlanarStack
 from diffeo.transforms.radial import Radial
+from diffeo.transforms.residual import Residual
 from diffeo.transforms.residuals import LinearResiduals
 from diffeo.transforms.scaling import ActNorm, Standardize
 from diffeo.transforms.simplex import StickBreaking
@@ -70,6 +71,7 @@ __all__ = [
     "PlanarStack",
     "Radial",
     "Reshape",
+    "Residual",
     "Reverse",
     "Rotation",
     "Sequential",
