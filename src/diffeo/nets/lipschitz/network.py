@@ -127,7 +127,7 @@ class LipschitzNet(Described, nn.Module, ABC):
     @property
     def widest(self) -> int:
         """Numbers that the widest layer gives."""
-        return max(int(stage.width) for stage in self.stages)
+        return max(stage.width for stage in self.stages if isinstance(stage, Stage))
 
     def fixed(self, context: Tensor | None = None) -> Fixed:
         """The network at its present weights and a context (*context_batch, context).
