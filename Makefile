@@ -41,6 +41,7 @@ bench: $(PEERS)/ready
 bench-quality: $(VENV)/dev
 	$(BIN)/python benchmarks/toy.py
 	$(BIN)/python benchmarks/toy_continuous.py
+	$(BIN)/python benchmarks/flow_matching.py
 	$(BIN)/python benchmarks/models.py
 	$(BIN)/python benchmarks/reverse_kl.py
 	$(BIN)/python benchmarks/potentials.py

@@ -10,13 +10,13 @@ A row is kept when it is measured, and measured again only with --again.
 from __future__ import annotations
 
 import argparse
-import math
 import time
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
+from budget import cosine_over
 from data import data_folder
 from runs import Runs
 from table import RESULTS, write_table
@@ -139,17 +139,6 @@ def _even(model: Any, test: PointData) -> Any:
     size = test.sizes[0]
     drawn = model.draw(len(test), THINNED * size, seed=SEED).numpy()
     return np.stack([thinned(cloud, size, seed=SEED) for cloud in drawn])
-
-
-def cosine_over(minutes: float) -> Callable[[float], float]:
-    """A cosine over the time that there is, however many steps it has room for."""
-    start = time.monotonic()
-
-    def factor(_: float) -> float:
-        share = min(1.0, (time.monotonic() - start) / (60 * minutes))
-        return 0.5 * (1 + math.cos(math.pi * share))
-
-    return factor
 
 
 def _said(start: float) -> Callable[[int, float, float | None], None]:

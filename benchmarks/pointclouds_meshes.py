@@ -11,8 +11,8 @@ import time
 from typing import Any
 
 import numpy as np
+from budget import cosine_over
 from data import data_folder
-from pointclouds import cosine_over
 from runs import Runs
 from table import RESULTS, write_table
 
