@@ -96,7 +96,7 @@ TRANSFORMS: list[Entry] = [
         lambda d, c: transforms.Residual(d, context=c, hidden=HIDDEN),
         contexts=BOTH,
         identity=True,
-        quick=(1, 3),
+        quick=(1,),
     ),
     Entry(
         "Residual dense",

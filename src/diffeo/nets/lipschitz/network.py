@@ -86,6 +86,7 @@ class LipschitzNet(Described, nn.Module, ABC):
 
     Attributes:
         even: whether all layers share the constant evenly, or the last one has it alone.
+        widest: numbers that the widest hidden layer gives.
     """
 
     even: ClassVar[bool]
@@ -115,6 +116,7 @@ class LipschitzNet(Described, nn.Module, ABC):
             stages.append(self._stage(before, width, inner, context))
             before = stages[-1].width
         self.stages = nn.ModuleList(stages)
+        self.widest = max(stage.width for stage in stages)
         outer = coefficient / inner ** len(hidden)
         self.output = LipschitzLinear(before, out_features, outer, context)
         for parameter in self.output.parameters():
@@ -123,11 +125,6 @@ class LipschitzNet(Described, nn.Module, ABC):
     @abstractmethod
     def _stage(self, before: int, width: int, coefficient: float, context: int) -> Stage:
         """A hidden layer that reads ``before`` numbers."""
-
-    @property
-    def widest(self) -> int:
-        """Numbers that the widest layer gives."""
-        return max(stage.width for stage in self.stages if isinstance(stage, Stage))
 
     def fixed(self, context: Tensor | None = None) -> Fixed:
         """The network at its present weights and a context (*context_batch, context).
