@@ -21,6 +21,8 @@ FAR, HALVINGS, NEARER = 1e4, 24, 2.0
 STEEPEST = -1.05
 # the same of one that has fallen and counts as level
 PLATEAU = 10.0
+# curvature in standard deviations below which a direction counts as level, and where it is read
+LEVEL, NEAR = 1e-6, 0.1
 # nats below the middle at which a level is that of the largest or smallest numbers there are
 DEEP = 1e6
 
@@ -29,16 +31,16 @@ DEEP = 1e6
 def check_tails(target: Target, frame: Gaussian) -> None:
     """Raise where the density falls off too slowly to have an integral.
 
-    Along each coordinate and each axis of the frame, both ways, d log p / d log t must be below -1
-    at the largest distance t, up to 10,000 standard deviations, at which no value is rounded onto
-    a bound.
+    Along each coordinate, each axis of the frame and each level direction at its middle, both ways,
+    d log p / d log t must be below -1 at the largest distance t, up to 10,000 standard deviations,
+    at which no value is rounded onto a bound.
 
     Raises:
         TargetError: naming the parameter that moves most in that direction.
     """
     sd = frame.covariance.diagonal().sqrt()
     # coordinates first: they are what a message can name
-    for axes in (torch.diag(sd), frame.scale_tril.mT):
+    for axes in (torch.diag(sd), frame.scale_tril.mT, _level_axes(target, frame.mean, sd)):
         both = torch.cat([axes, -axes])
         far = _farthest(target, frame.mean, both)
         both, far = both[far > 0], far[far > 0].unsqueeze(-1)
@@ -48,6 +50,21 @@ def check_tails(target: Target, frame: Gaussian) -> None:
             worst = int(rise.argmax())
             index = int((both[worst] / sd).abs().argmax())
             raise TargetError(_sentence(target, frame.mean, ends[worst], index, float(rise[worst])))
+
+
+def _level_axes(target: Target, middle: Tensor, sd: Tensor) -> Tensor:
+    """Directions (n, dim), n >= 0, in which the log-density does not bend at the middle.
+
+    A normal approximation need not have found them, if it is as wide as they are by chance.
+    """
+    ends = torch.cat([middle + NEAR * torch.diag(sd), middle - NEAR * torch.diag(sd)])
+    up, down = (sd * target.value_and_gradient(ends)[1]).chunk(2)
+    bend = (up - down) / (2 * NEAR)
+    if not bool(bend.isfinite().all()):
+        return bend[:0]
+    values, vectors = torch.linalg.eigh((bend + bend.mT) / 2)
+    level = values.abs() < LEVEL * values.abs().max()
+    return sd * vectors.mT[level]
 
 
 def _flat_rise(target: Target, middle: Tensor, near: Tensor, far: Tensor) -> Tensor:
