@@ -29,7 +29,6 @@ from diffeo.points import (
     load_clouds,
     occupancy_divergence,
     picture_clouds,
-    thinned,
 )
 
 SEED = 0
@@ -37,8 +36,8 @@ CLASS = "chair"
 # of each cloud in the earth mover's distance, whose cost grows with their third power
 EMD_POINTS = 256
 COMPONENTS = 64
-# points drawn for each that is kept, where samples are thinned
-THINNED = 4
+# shares of a sample's points, the least probable, that may be left out
+TRIMS = (0.0, 0.05, 0.1, 0.2)
 LIMITS = {"flow, cpu": 0.75, "flow, cuda": 0.62}
 ROWS = ("train", "mixture", "flow")
 
@@ -115,7 +114,7 @@ def from_flow(
     pairs = zip(test.clouds, again, strict=True)
     return {
         **judged(samples, test),
-        "even": judged(_even(model, test), test),
+        "trimmed": _trimmed_row(model, train, test),
         "reconstruction": float(np.mean([chamfer_distance(*pair) for pair in pairs])),
         "nats": float(model.nats_per_point(list(test.clouds), seed=SEED).mean()),
         "minutes": minutes,
@@ -134,11 +133,24 @@ def _mirrored(data: PointData) -> PointData:
     return PointData(both, source=data.source)
 
 
-def _even(model: Any, test: PointData) -> Any:
-    """Samples whose points are spaced evenly."""
+def _trimmed_row(model: Any, train: PointData, test: PointData) -> dict[str, Any]:
+    """Samples without their least probable points; how many is chosen by training chairs."""
+    chosen = np.random.default_rng(SEED).permutation(len(train))[: len(test)]
+    seen = train.subset(chosen).clouds
+    tried = {
+        share: compare_sets(_trimmed(model, test, share), seen, "chamfer", seed=SEED).accuracy  # type: ignore[arg-type]
+        for share in TRIMS
+    }
+    share = min(tried, key=lambda each: tried[each])
+    return {"share": share, "tried": tried, **judged(_trimmed(model, test, share), test)}
+
+
+def _trimmed(model: Any, test: PointData, share: float) -> Any:
     size = test.sizes[0]
-    drawn = model.draw(len(test), THINNED * size, seed=SEED).numpy()
-    return np.stack([thinned(cloud, size, seed=SEED) for cloud in drawn])
+    z = model.prior.sample(len(test), seed=SEED)
+    drawn = model.decode(z, round(size / (1 - share)), seed=SEED)
+    kept = model.point_log_prob(drawn, z).topk(size, dim=-1).indices
+    return drawn.gather(1, kept[..., None].expand(-1, -1, model.dim)).numpy()
 
 
 def _said(start: float) -> Callable[[int, float, float | None], None]:
@@ -184,15 +196,17 @@ def main() -> None:
 
 def _write(found: dict[str, Any], train: int, test: int) -> None:
     rows = []
-    found = {**found, **{f"{k}, thinned": v["even"] for k, v in found.items() if "even" in v}}
-    thin = [name for name in found if name.endswith("thinned")]
-    for name in ("training chairs", "Gaussian mixture", *LIMITS, *thin):
+    shorter = {f"{k}, trimmed": v["trimmed"] for k, v in found.items() if "trimmed" in v}
+    found = {**found, **shorter}
+    for name in ("training chairs", "Gaussian mixture", *LIMITS, *shorter):
         run, limit = found.get(name), LIMITS.get(name)
         wanted = None if limit is None else f"<= {limit:.0%}"
         if run is None:
             rows.append([name, "not measured", None, wanted, *[None] * 9])
             continue
         setting = ", ".join(f"{key} {value}" for key, value in run.get("setting", {}).items())
+        if "share" in run:
+            setting = f"without {run['share']:.0%} of the points"
         rows.append(
             [
                 name,
@@ -238,8 +252,8 @@ def _write(found: dict[str, Any], train: int, test: int) -> None:
             "of every training chair together; every sample is 1,024 points of it.",
             "Flow: fitted to all training chairs and their mirror images in a limited time, the "
             "last weights; nothing was chosen by the test set. CPU minutes: of all threads.",
-            f"Thinned: of {THINNED} times as many points of a sample, those that farthest point "
-            "sampling keeps; points of some of the chairs are spaced as evenly.",
+            f"Trimmed: samples without their least probable points, a share of {TRIMS} that was "
+            "chosen by the 1-NNA CD beside training chairs.",
             "Reconstruction: of test chairs, from one draw of their code. JSD in bits, on a grid "
             "of 28 cells. nats: the ELBO of one draw, an upper bound of -log p.",
         ],

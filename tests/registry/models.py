@@ -19,7 +19,7 @@ def models(
     """A named model, conditional or not, and on other supports than the reals."""
     build = {**SMALL, **options}
     tolerances = {key: build.pop(key, None) for key in ("tolerance", "single_tolerance")}
-    quick = build.pop("quick", FEATURES)
+    quick = build.pop("quick", None)
     name = f"{cls.__name__} {kind}".strip()
     return [
         Entry(
