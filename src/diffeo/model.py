@@ -6,7 +6,7 @@ import os
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Any, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 import torch
 from torch import Tensor
@@ -30,7 +30,11 @@ class Model(Density):
     Attributes:
         record: what ``fit`` wrote down (a JSON object): columns, data summary, options, history,
             versions. Empty before.
+        loss_name: what ``fit`` minimises by default: "nll", in nats an event, unless the class is
+            trained otherwise.
     """
+
+    loss_name: ClassVar[str] = "nll"
 
     def __init__(self, event_shape: tuple[int, ...], context: int = 0) -> None:
         super().__init__(event_shape, context)
@@ -51,6 +55,14 @@ class Model(Density):
     def training_objective(self) -> training.Objective:
         """What ``fit`` minimises unless it is given an objective."""
         return negative_log_likelihood
+
+    def after_fit(self, x: Tensor, context: Tensor | None = None) -> None:
+        """Called at the end of ``fit``, to warn of what such a model may suffer from.
+
+        Args:
+            x: (rows, *event_shape), some of the rows held out, or else trained on.
+            context: (rows, context).
+        """
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write weights, description and record to one .safetensors file, atomically.

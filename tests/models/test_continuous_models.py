@@ -14,7 +14,7 @@ from torch import Tensor
 import diffeo
 from diffeo.audit import perturbed
 from diffeo.cli.main import main
-from diffeo.errors import ShapeError
+from diffeo.errors import ConvergenceWarning, ShapeError
 from diffeo.models.continuous import regularised_likelihood
 from diffeo.objectives import negative_log_likelihood
 
@@ -109,6 +109,9 @@ def test_the_command_fits_by_matching(tmp_path: Path, capsys: pytest.CaptureFixt
     said = capsys.readouterr().out
     assert "held-out matching loss" in said
     assert "nll" not in said
+    page = tmp_path / "report.html"
+    assert main(["report", str(path), str(table), "-o", str(page)]) == 0
+    assert "of the matching loss" in page.read_text()
     model = diffeo.load(path)
     assert isinstance(model, diffeo.FlowMatching)
     assert np.isfinite(model.log_prob(rows)).all()
@@ -129,3 +132,14 @@ def test_options_out_of_range(build: Any, message: str) -> None:
         build()
     with pytest.raises(ShapeError, match="CNF: features"):
         diffeo.CNF(0)
+
+
+def test_a_fit_warns_of_too_few_steps() -> None:
+    angle = 2 * math.pi * torch.rand(500, generator=torch.Generator().manual_seed(0))
+    ring = torch.stack([angle.cos(), angle.sin()], dim=-1)
+    flow = diffeo.CNF(2, hidden=(32,), solver="euler", steps=2, seed=0)
+    options = {"epochs": 15, "lr": 1e-2, "batch_size": 64, "progress": False}
+    with pytest.warns(ConvergenceWarning, match=r"CNF: its log-densities are off .* steps=2"):
+        flow.fit(ring, **options)
+    flow.continuous.steps = 200
+    assert flow.solver_error(ring).mean() < 0.05

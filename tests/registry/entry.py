@@ -50,7 +50,6 @@ class Entry:
             warnings.filterwarnings("ignore", ".* with one feature is .*", UserWarning)
             return self.make(features, context)
 
-
     def is_quick(self, features: int) -> bool:
         """Whether the ordinary run audits this number of features."""
         if self.quick is not None:

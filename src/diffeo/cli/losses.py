@@ -25,16 +25,16 @@ def rows_and_losses(model: Model) -> list[tuple[str, str]]:
 def _losses(
     model: Model, epochs: list[dict[str, Any]], best_epoch: int
 ) -> Iterable[tuple[str, str]]:
-    from diffeo.models import FlowMatching
     from diffeo.tabular import TableFlow
 
     best = next((epoch for epoch in epochs if epoch["epoch"] == best_epoch), {})
-    for name, label in (("train", "training nll"), ("validation", "held-out nll")):
+    for name, rows in (("train", "training"), ("validation", "held-out")):
         loss = best.get(name)
         if loss is None:
             continue
-        if isinstance(model, FlowMatching):
-            yield label.replace("nll", "matching loss"), f"{loss:.4f}"
+        label = f"{rows} {model.loss_name}"
+        if model.loss_name != "nll":
+            yield label, f"{loss:.4f}"
             continue
         bits = bits_per_dimension(-loss, model.event_shape[0])
         # a table is trained with columns hidden at random, which is a harder task

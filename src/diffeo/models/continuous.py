@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 
 from torch import Tensor
 
 from diffeo.density import Density
 from diffeo.draw import Draw
+from diffeo.errors import ConvergenceWarning
 from diffeo.models.assembly import LayeredFlow, Supports
 from diffeo.nets import Field, Potential, VectorField
 from diffeo.objectives import negative_log_likelihood
 from diffeo.training import Objective
+from diffeo.training.seeds import seeded
 from diffeo.transforms import Continuous
 from diffeo.transforms.continuous.solvers import FIXED, Solver
 from diffeo.transforms.continuous.transform import Trace
 
 __all__ = ["CNF", "FieldFlow", "OTFlow"]
+
+# nats by which densities may be off before a fit warns
+MOST_ERROR = 0.05
 
 
 class FieldFlow(LayeredFlow):
@@ -79,6 +85,45 @@ class FieldFlow(LayeredFlow):
     def field(self) -> Field:
         """The velocity field."""
         return self.continuous.field
+
+    def solver_error(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        """|log q - log q'| (*batch) in nats, where q' is solved more finely.
+
+        That is with twice the steps, or a hundredth of the tolerance. A network can learn to profit
+        from steps that are too few, and then its densities are not those of any distribution;
+        ``fit`` warns of it.
+
+        Args:
+            x: (*batch, D).
+            context: (*batch, context).
+        """
+        layer = self.continuous
+        given = layer.steps, layer.tolerance
+        log_prob = self._with_fixed_noise(x, context)
+        try:
+            layer.steps, layer.tolerance = 2 * layer.steps, layer.tolerance / 100
+            return (log_prob - self._with_fixed_noise(x, context)).abs()
+        finally:
+            layer.steps, layer.tolerance = given
+
+    def _with_fixed_noise(self, x: Tensor, context: Tensor | None) -> Tensor:
+        """Log-densities whose traces, where they are estimates, are by the same vectors."""
+        with seeded(x.device, 0):
+            log_prob: Tensor = self.log_prob(x, context)
+        return log_prob
+
+    def after_fit(self, x: Tensor, context: Tensor | None = None) -> None:
+        error = self.solver_error(x, context).mean()
+        if not bool(error <= MOST_ERROR):
+            layer = self.continuous
+            fixed = f"more than steps={layer.steps}, or an adaptive solver such as 'dopri5'"
+            finer = fixed if layer.solver in FIXED else f"a tolerance below {layer.tolerance:g}"
+            warnings.warn(
+                f"{type(self).__name__}: its log-densities are off by {float(error):.2g} nats on "
+                f"average, as a finer solution shows, and cannot be relied on; take {finer}",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
 
     def before_ends(self, x: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
         """What the layers on the data's side make of x (*batch, D), and their ladj (*batch).

@@ -78,6 +78,8 @@ class FlowMatching(FieldFlow):
         torch.Size([10])
     """
 
+    loss_name = "matching loss"
+
     def __init__(
         self,
         features: int,

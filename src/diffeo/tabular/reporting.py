@@ -77,6 +77,7 @@ def report_content(
         made=[*made, *_made(model)],
         warnings=[*view.warnings(frame, seed), *_training_warnings(model)],
         history=model.record.get("history", []),
+        loss_unit="nats a row" if model.loss_name == "nll" else f"of the {model.loss_name}",
         log_prob=log_prob,
         data=frame,
         samples=view.sample(count, seed),

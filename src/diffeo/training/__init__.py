@@ -21,6 +21,8 @@ __all__ = ["FitOptions", "Objective", "OnEpoch", "Schedule", "fit"]
 
 # rows that set the data-dependent layers, and numbers in all of them together
 INITIALIZATION_ROWS, INITIALIZATION_NUMBERS = 65_536, 2**22
+# rows by which a fitted model judges itself
+REVIEWED_ROWS = 256
 
 
 def fit(
@@ -44,6 +46,16 @@ def fit(
         _initialize(model, data, options)
         _start_alike(model, data, options, processes)
         model.record = Trainer(model, data, options, processes).run()
+        if processes.first:
+            _look_back(model, data)
+
+
+def _look_back(model: Any, data: TrainingData) -> None:
+    """Let the model say what is wrong with it."""
+    rows = data.train if data.validation is None else data.validation
+    some = rows.take(slice(REVIEWED_ROWS)).to(model.like.device)
+    with torch.no_grad():
+        model.after_fit(some.x, some.context)
 
 
 def _initialize(model: Any, data: TrainingData, options: FitOptions) -> None:

@@ -85,7 +85,8 @@ class ReportContent:
         made: how it was made (versions, seed, command), as pairs of label and value.
         warnings: in words; they come first on the page.
         history: of the training, one mapping an epoch: ``epoch``, ``train`` and ``validation``
-            (losses in nats).
+            (losses).
+        loss_unit: of these.
         log_prob: log-densities (rows,) in nats of the same held-out rows under each model by name,
             this model's first.
         data: rows to judge the model by, best those it was not fitted to.
@@ -105,6 +106,7 @@ class ReportContent:
     made: Sequence[tuple[str, str]] = ()
     warnings: Sequence[str] = ()
     history: Sequence[Mapping[str, Any]] = ()
+    loss_unit: str = "nats a row"
     log_prob: Mapping[str, Array] = field(default_factory=dict)
     data: DataFrame | None = None
     samples: DataFrame | None = None

@@ -19,7 +19,7 @@ MOST_POINTS = 2000
 
 def learning(source: Source) -> Section | None:
     """Losses by epoch, with the best epoch marked."""
-    return curves(source.content.history, "nats a row")
+    return curves(source.content.history, source.content.loss_unit)
 
 
 def curves(losses: Sequence[Mapping[str, Any]], unit: str) -> Section | None:
