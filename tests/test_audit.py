@@ -116,6 +116,32 @@ class Raises(Scaled):
         raise NotImplementedError("no inverse yet")
 
 
+class Noisy(Scaled):
+    """A ladj with noise, and perhaps a bias."""
+
+    exactness = "estimate"
+    bias = 0.0
+
+    def _estimate(self, ladj: Tensor, sign: int) -> Tensor:
+        return ladj + sign * (self.bias + 0.5 * torch.randn_like(ladj))
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> Pair:
+        y, ladj = super().forward(x)
+        return y, self._estimate(ladj, 1)
+
+    def inverse(self, y: Tensor, context: Tensor | None = None) -> Pair:
+        x, ladj = super().inverse(y)
+        return x, self._estimate(ladj, -1)
+
+
+class Biased(Noisy):
+    bias = 0.1
+
+
+class NoisyButDeclaredExact(Noisy):
+    exactness = "exact"
+
+
 def _failures(report: Report) -> set[str]:
     return {check.name for check in report.failed}
 
@@ -123,6 +149,16 @@ def _failures(report: Report) -> set[str]:
 def test_a_right_transform_of_a_user_passes() -> None:
     report = check_transform(Scaled())
     assert report.ok, report
+
+
+def test_an_unbiased_estimate_of_a_ladj_passes_and_its_spread_is_reported() -> None:
+    report = check_transform(Noisy(), trace=False)
+    assert report.ok, report
+    assert "standard deviation of one estimate 0.5" in report["forward ladj"].detail
+    flow = diffeo.Flow(StandardNormal(3), Noisy())
+    assert check_flow(flow, trace=False).ok
+    report = check_flow(diffeo.Flow(StandardNormal(3), Biased()), trace=False)
+    assert _failures(report) == {"log_prob against autograd"}
 
 
 @pytest.mark.parametrize(
@@ -139,6 +175,8 @@ def test_a_right_transform_of_a_user_passes() -> None:
         (NaNGradient, {"gradients far out"}),
         (HiddenState, {"rebuilt from its description"}),
         (Raises, {"inverse ladj", "round trip of inputs"}),
+        (Biased, {"forward ladj", "inverse ladj"}),
+        (NoisyButDeclaredExact, {"forward ladj", "ladj of both directions"}),
     ],
 )
 def test_planted_defects_are_named(cls: type[Scaled], names: set[str]) -> None:

@@ -67,6 +67,16 @@ TRANSFORMS: list[Entry] = [
         quick=(),
     ),
     Entry(
+        "Continuous with an estimated trace",
+        (transforms.Continuous,),
+        lambda d, c: transforms.Continuous(d, context=c, hidden=HIDDEN, steps=STEPS),
+        features=(10,),
+        contexts=(3,),
+        identity=True,
+        tolerance=TOLERANCE,
+        quick=(),
+    ),
+    Entry(
         "Continuous of a potential",
         (transforms.Continuous,),
         lambda d, c: transforms.Continuous(
@@ -111,8 +121,19 @@ def _models(cls: Any, *, quick: int) -> list[Entry]:
     ]
 
 
+# of more features than the trace is exact for
+ESTIMATED = Entry(
+    "CNF with an estimated trace",
+    (diffeo.CNF,),
+    lambda d, c: diffeo.CNF(d, hidden=HIDDEN, steps=STEPS, seed=0),
+    features=(10,),
+    tolerance=TOLERANCE,
+)
+
+
 DENSITIES: list[Entry] = [
     *_models(diffeo.CNF, quick=2),
+    ESTIMATED,
     *_models(diffeo.FlowMatching, quick=1),
     *_models(diffeo.OTFlow, quick=1),
 ]

@@ -107,6 +107,14 @@ TRANSFORMS: list[Entry] = [
         quick=(3,),
     ),
     Entry(
+        "Residual of estimated terms",
+        (transforms.Residual,),
+        lambda d, c: transforms.Residual(d, hidden=HIDDEN),
+        features=(70,),
+        identity=True,
+        quick=(),
+    ),
+    Entry(
         "Leapfrog",
         (transforms.Leapfrog,),
         lambda d, c: transforms.Leapfrog(d, two_modes, context=c, hidden=HIDDEN),
