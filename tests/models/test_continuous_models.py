@@ -143,3 +143,12 @@ def test_a_fit_warns_of_too_few_steps() -> None:
         flow.fit(ring, **options)
     flow.continuous.steps = 200
     assert flow.solver_error(ring).mean() < 0.05
+
+
+def test_a_fit_solves_nothing_to_find_the_scale_of_the_data(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    flow = diffeo.FlowMatching(2, hidden=(8,), seed=0)
+    monkeypatch.setattr(type(flow.continuous), "inverse", None)
+    flow.initialize(torch.randn(100, 2))
+    assert bool(flow.transform[-1].initialized)

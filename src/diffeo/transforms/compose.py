@@ -110,9 +110,18 @@ class Sequential(Transform):
         return pull_back_in_turn(_steps(self, inverted=inverted), output, context, grads, wanted)
 
     def initialize(self, y: Tensor, context: Tensor | None = None) -> None:
-        for transform in list(self.transforms)[::-1]:
-            transform.initialize(y, context)  # type: ignore[operator]
-            y, _ = transform.inverse(y, context)  # type: ignore[operator]
+        layers: Any = list(self.transforms)
+        # on the base's side of these nothing asks what the data become, which may be dear to know
+        while layers and not _depends_on_data(layers[0]):
+            layers = layers[1:]
+        for layer in reversed(layers):
+            layer.initialize(y, context)
+            if layer is not layers[0]:
+                y, _ = layer.inverse(y, context)
+
+
+def _depends_on_data(layer: nn.Module) -> bool:
+    return any(isinstance(m, Transform) and m.data_dependent for m in layer.modules())
 
 
 def _common_context(transforms: tuple[Transform, ...]) -> int:
