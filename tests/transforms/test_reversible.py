@@ -126,7 +126,11 @@ def test_gradients_beside_layers_that_are_not_lossless() -> None:
     assert_same_gradients(stacks, x, torch.randn(20, 2, dtype=torch.float64))
 
 
-@pytest.mark.parametrize("entry", TRANSFORMS, ids=lambda entry: entry.name.replace(" ", "_"))
+# an estimate draws other noise at every call
+SETTLED = [entry for entry in TRANSFORMS if "estimated" not in entry.name]
+
+
+@pytest.mark.parametrize("entry", SETTLED, ids=lambda entry: entry.name.replace(" ", "_"))
 def test_gradients_of_every_registered_transform(entry: Entry) -> None:
     """A layer, and back through one of the same kind with other weights."""
     layer = entry.build(entry.features[-1] if 3 not in entry.features else 3, entry.contexts[-1])

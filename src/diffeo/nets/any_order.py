@@ -178,7 +178,10 @@ class AnyOrderTransformer(nn.Module):
             h = h + self.given(context)[:, None]
         h = F.dropout(h, self.dropout, self.training)
         if self.recurrent is not None:
-            told, state = self.recurrent(h, None if cache is None else cache.state)
+            # in full precision: not every processor has these layers in half
+            with torch.autocast(h.device.type, enabled=False):
+                whole = h.to(next(self.recurrent.parameters()).dtype)
+                told, state = self.recurrent(whole, None if cache is None else cache.state)
             h = h + F.dropout(told, self.dropout, self.training)
             if cache is not None:
                 cache.state = state

@@ -94,9 +94,11 @@ def _run(layer: Any, rows: Tensor, packing: Packing) -> Tensor:
     """What an LSTM makes of the rows.
 
     It runs over padding as well: on torch's own packed sequences its gradient takes a time that
-    grows with the square of the steps.
+    grows with the square of the steps. It runs in full precision, as not every processor has it in
+    half.
     """
     if not len(rows):
         return rows.new_zeros(0, layer.hidden_size)
-    out, _ = layer(packing.unpack(rows))
+    with torch.autocast(rows.device.type, enabled=False):
+        out, _ = layer(packing.unpack(rows.to(layer.weight_ih_l0.dtype)))
     return packing.pack(out)
