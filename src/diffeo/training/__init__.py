@@ -22,7 +22,7 @@ __all__ = ["FitOptions", "Objective", "OnEpoch", "Schedule", "fit"]
 # rows that set the data-dependent layers, and numbers in all of them together
 INITIALIZATION_ROWS, INITIALIZATION_NUMBERS = 65_536, 2**22
 # rows by which a fitted model judges itself
-REVIEWED_ROWS = 256
+REVIEWED_ROWS = 64
 
 
 def fit(

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from diffeo.sequences.latent.packing import Packing
+from diffeo.transforms.linear import full_precision
 
 __all__ = ["Recurrent", "SequenceNetwork", "State"]
 
@@ -99,6 +100,6 @@ def _run(layer: Any, rows: Tensor, packing: Packing) -> Tensor:
     """
     if not len(rows):
         return rows.new_zeros(0, layer.hidden_size)
-    with torch.autocast(rows.device.type, enabled=False):
+    with full_precision(rows):
         out, _ = layer(packing.unpack(rows.to(layer.weight_ih_l0.dtype)))
     return packing.pack(out)
