@@ -136,6 +136,13 @@ class Transform(Described, nn.Module, ABC):
         """
         return None
 
+    def compiled_parts(self) -> Iterable[tuple[nn.Module, str]]:
+        """What ``fit(compile=True)`` compiles of this layer: methods, each with its module.
+
+        A layer that calls one network many times names that network, since compiling unrolls.
+        """
+        return (self, "forward"), (self, "inverse")
+
     def initialize(self, y: Tensor, context: Tensor | None = None) -> None:
         """Set what depends on data (ActNorm, Standardize) from a batch ``y`` of data, once.
 

@@ -63,6 +63,42 @@ def test_a_fit_compiles_training_steps_alone(graphs, small, table):
     torch.testing.assert_close(weights(traced), weights(eager), rtol=1e-5, atol=1e-6)
 
 
+class Rotation(diffeo.nets.Field):
+    """A field that leaves its divergence to automatic differentiation."""
+
+    def __init__(self):
+        super().__init__(2)
+        self.angle = torch.nn.Parameter(torch.tensor(0.3, dtype=torch.float64))
+
+    def forward(self, x, t, context=None):
+        return self.angle * torch.stack([x[..., 1] * t, x[..., 0].sin()], dim=-1)
+
+
+def of_one_layer(layer):
+    return lambda: diffeo.Flow(diffeo.bases.StandardNormal(2), layer()).double()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: diffeo.CNF(2, hidden=(8,), steps=4, seed=0).double(),
+        lambda: diffeo.CNF(2, hidden=(8,), steps=4, kinetic=0.1, seed=0).double(),
+        lambda: diffeo.OTFlow(2, hidden=(8, 8), steps=4, seed=0).double(),
+        lambda: diffeo.FlowMatching(2, hidden=(8,), steps=4, seed=0).double(),
+        of_one_layer(lambda: diffeo.transforms.Continuous(2, field=Rotation(), steps=4)),
+    ],
+    ids=["CNF", "regularised", "OTFlow", "FlowMatching", "a field of one's own"],
+)
+def test_a_continuous_flow_compiles_one_evaluation_of_its_field(graphs, make):
+    x = torch.randn(300, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    options = {"epochs": 2, "batch_size": 100, "seed": 0, "progress": False}
+    traced = make().fit(x, compile=True, **options)
+    # one of the field, whatever the steps, and one of Standardize
+    assert len(graphs) == 2
+    eager = make().fit(x, **options)
+    torch.testing.assert_close(weights(traced), weights(eager), rtol=1e-5, atol=1e-6)
+
+
 def test_auto_depends_on_device_and_steps_alone():
     assert [worth_compiling(option, CPU, 10**9) for option in (True, False, "auto")] == [
         True,

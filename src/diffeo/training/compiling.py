@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -16,12 +16,10 @@ from diffeo.transforms import Inverse, Sequential
 
 __all__ = ["LONG_FIT", "CompileError", "compiled_layers", "worth_compiling"]
 
-Direction = Callable[[Tensor, Tensor | None], tuple[Tensor, Tensor]]
-
 # Steps that repay half a minute of compiling on a GPU, where small kernels' launches are the cost.
 # On the CPU no rule repays its complexity. Compiled steps of the models with native kernels are
 # slower than these; of the others they take 0.6 (splines with residual networks, context or
-# float64) to 0.95 (affine ones) of the eager time, BNAF 0.2, but Gaussianization 1.1 and
+# float64) to 0.95 (affine ones) of the eager time, CNF 0.65, BNAF 0.2, but Gaussianization 1.1 and
 # Bernstein polynomials 2.4, after 5-25 s of compiling on 2 cores.
 LONG_FIT = 20_000
 # distinct shapes of layers that one process may compile
@@ -46,7 +44,7 @@ class CompileError(TrainingError):
 
 @contextmanager
 def compiled_layers(model: nn.Module) -> Iterator[None]:
-    """Inside, both directions of every layer of ``model`` run compiled.
+    """Inside, the ``compiled_parts`` of every layer of ``model`` run compiled.
 
     A layer is a transform that is not made of transforms one after another. What is compiled
     is the method of the class, to which weights are inputs, so that layers of one class and one
@@ -58,11 +56,10 @@ def compiled_layers(model: nn.Module) -> Iterator[None]:
     # costs a second to import, so only who compiles pays
     import torch._dynamo
 
-    layers = list(_layers(model))
+    parts = [part for layer in _layers(model) for part in layer.compiled_parts()]
     try:
-        for layer in layers:
-            for name in ("forward", "inverse"):
-                layer.__dict__[name] = _compiled(layer, name)
+        for module, name in parts:
+            module.__dict__[name] = _compiled(module, name)
         with torch._dynamo.config.patch(recompile_limit=SHAPES), warnings.catch_warnings():
             # the compiler looks at what it is given, also between layers
             warnings.filterwarnings("ignore", "The .grad attribute of a Tensor", UserWarning)
@@ -74,9 +71,8 @@ def compiled_layers(model: nn.Module) -> Iterator[None]:
             f"CPU and Triton on CUDA; compile=False trains without"
         ) from error
     finally:
-        for layer in layers:
-            for name in ("forward", "inverse"):
-                layer.__dict__.pop(name, None)
+        for module, name in parts:
+            module.__dict__.pop(name, None)
 
 
 def _layers(module: nn.Module) -> Iterator[Transform]:
@@ -88,21 +84,24 @@ def _layers(module: nn.Module) -> Iterator[Transform]:
         yield from _layers(child)
 
 
-def _compiled(layer: Transform, name: str) -> Direction:
-    method = getattr(type(layer), name)
+def _compiled(module: nn.Module, name: str) -> Callable[..., Any]:
+    """A method of ``module`` whose first argument is a batch of events."""
+    method = getattr(type(module), name)
     fast = torch.compile(method)
-    learns = any(p.requires_grad for p in layer.parameters())
+    learns = any(p.requires_grad for p in module.parameters())
 
-    def run(x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def run(x: Tensor, *others: Tensor | None) -> Any:
+        # a part may call another
+        if torch.compiler.is_compiling():
+            return method(module, x, *others)
         rows = len(x) if x.ndim else 0
         # the layer next to the data would be compiled apart for an input without gradient
         if learns and torch.is_grad_enabled() and not x.requires_grad:
             x = x.detach().requires_grad_()
-        for given in (x, context):
+        for given in (x, *others):
             if given is not None and given.ndim and len(given) == rows:
                 torch._dynamo.maybe_mark_dynamic(given, 0)
         # one row is a constant to the compiler, which would compile again for it
-        result: tuple[Tensor, Tensor] = (fast if rows > 1 else method)(layer, x, context)
-        return result
+        return (fast if rows > 1 else method)(module, x, *others)
 
     return run

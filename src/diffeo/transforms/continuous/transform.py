@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple, get_args
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from diffeo.checks import check_batch, check_count, check_features
 from diffeo.errors import ShapeError
@@ -152,6 +152,9 @@ class Continuous(Transform):
 
     def inverse(self, y: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         return self._with_ladj(y, context, 1.0, 0.0)
+
+    def compiled_parts(self) -> Iterable[tuple[nn.Module, str]]:
+        return (self.field, "forward"), (self.field, "rates")
 
     def transport(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """``forward`` without the ladj, which costs a part of it; of fixed steps the same numbers.
