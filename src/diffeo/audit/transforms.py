@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from diffeo.audit.calculus import EPS32, autograd_ladj, bad_gradients, event_error, quantile
+from diffeo.audit.calculus import autograd_ladj, event_error
 from diffeo.audit.calculus import relative as relative_error
-from diffeo.audit.copies import compiler, precisions, rebuilt
-from diffeo.audit.estimates import ROWS, Seeded, is_noisy, unbiased
-from diffeo.audit.points import far_points, groups, inner_points, nudged, with_nan
+from diffeo.audit.copies import compiler, rebuilt
+from diffeo.audit.estimates import ROWS, Seeded, unbiased
+from diffeo.audit.gradients import far, finite, knots_of
+from diffeo.audit.points import with_nan
 from diffeo.audit.report import Finding, Report, expect, problems, run_checks, worst
+from diffeo.audit.rounding import single_precision, single_round_trip
 from diffeo.audit.shapes import Map, misshapen, take
+from diffeo.audit.subject import Subject
 from diffeo.errors import ContextError, ShapeError
-from diffeo.supports import Support
 from diffeo.transform import Transform
-from diffeo.univariates.spline import Spline
 
 __all__ = ["check_transform"]
 
@@ -70,25 +69,15 @@ def check_transform(
         return run_checks(type(transform).__name__, audit.checks(identity, trace))
 
 
-class _TransformAudit:
-    """The checks of one transform; torch's global generator decides the points."""
+class _TransformAudit(Subject):
+    """The checks of one transform."""
 
     def __init__(
         self, transform: Transform, batch: int, tolerance: float, single_tolerance: float
     ) -> None:
-        copies: tuple[Any, Any] = precisions(transform)
-        self.single, self.exact = copies
-        self.batch = batch
+        super().__init__(transform, batch)
         self.tolerance = tolerance
         self.single_tolerance = single_tolerance
-        self.width = transform.context
-        self.noisy = transform.exactness == "estimate" and self._draws_noise()
-        if self.noisy:
-            self.single, self.exact = Seeded(self.single), Seeded(self.exact)
-
-    def _draws_noise(self) -> bool:
-        x, context = self.inputs(), self.context((self.batch,))
-        return is_noisy(lambda: self.exact(x, context)[1])
 
     def checks(self, identity: bool, trace: bool) -> dict[str, Callable[[], Finding]]:
         """Every check that applies, by name."""
@@ -104,44 +93,20 @@ class _TransformAudit:
             "NaN stays in its row": self.nan_row,
             "context": self.conditional if self.width else self.unconditional,
             "event shape errors": self.shape_errors,
-            "gradients": lambda: self.gradients(self.near),
-            "gradients far out": lambda: self.gradients(self.far),
-            "float32 values and ladj": self.single_precision,
-            "float32 round trip": self.single_round_trip,
+            "gradients": lambda: finite(self),
+            "gradients far out": lambda: finite(self, far),
+            "float32 values and ladj": lambda: single_precision(self, self.single_tolerance),
+            "float32 round trip": lambda: single_round_trip(self, self.single_tolerance),
             "rebuilt from its description": self.rebuild,
         }
-        if self.splines():
-            checks["gradients on spline knots"] = lambda: self.gradients(self.knots)
+        knots = knots_of(self.exact)
+        if knots is not None:
+            checks["gradients on spline knots"] = partial(finite, self, knots)
         if identity:
             checks["identity"] = self.identity
         if trace and self.exact.compiles:
             checks["torch.compile"] = self.compile
         return checks
-
-    # points
-
-    def points(
-        self, support: Support, event: tuple[int, ...], batch: tuple[int, ...], like: torch.dtype
-    ) -> Tensor:
-        return inner_points(support, torch.randn(*batch, *event, dtype=like))
-
-    def context(self, batch: tuple[int, ...], like: torch.dtype = torch.float64) -> Tensor | None:
-        return torch.randn(*batch, self.width, dtype=like) if self.width else None
-
-    def inputs(self, *batch: int, like: torch.dtype = torch.float64) -> Tensor:
-        shape = batch or (self.batch,)
-        return self.points(self.exact.domain, self.exact.in_shape, shape, like)
-
-    def outputs(self, *batch: int, like: torch.dtype = torch.float64) -> Tensor:
-        shape = batch or (self.batch,)
-        return self.points(self.exact.codomain, self.exact.out_shape, shape, like)
-
-    def directions(
-        self, transform: Transform, *batch: int, like: torch.dtype = torch.float64
-    ) -> Iterator[tuple[str, Map, Tensor, tuple[int, ...]]]:
-        """Name, map, points and the event shape of what comes out, of both directions."""
-        yield "forward", transform, self.inputs(*batch, like=like), transform.out_shape
-        yield "inverse", transform.inverse, self.outputs(*batch, like=like), transform.in_shape
 
     # log-determinants and round trips
 
@@ -314,110 +279,6 @@ class _TransformAudit:
                 found += expect(ShapeError, partial(act, bad, context), f"{name}, {what}")
         return problems(found)
 
-    # gradients
-
-    def near(self, support: Support, inner: Tensor) -> Tensor:
-        return inner
-
-    def far(self, support: Support, inner: Tensor) -> Tensor:
-        """All far out at once, and one element (or what hangs together) after another."""
-        ends = far_points(support, inner)
-        flat, near = ends.flatten(2), inner.flatten(1)
-        rows = [ends.flatten(0, 1)]
-        for elements in groups(support, tuple(inner.shape[1:])):
-            for end in flat:
-                row = near.clone()
-                row[:, elements] = end[:, elements]
-                rows.append(row.reshape(inner.shape))
-        return torch.cat(rows)
-
-    def knots(self, support: Support, inner: Tensor) -> Tensor:
-        """Ends and evenly spaced inner knots (where a fresh spline has them) of each spline."""
-        rows = []
-        for spline in self.splines():
-            # in float64, where an end such as pi does not round to a number beyond it
-            ends = (spline.low, spline.high)
-            for knot in torch.linspace(*ends, spline.bins + 1, dtype=torch.float64).tolist():
-                rows.append(torch.full_like(inner[:1], knot))
-        points = torch.cat(rows)
-        inside = support.contains(points).flatten(1).all(1)
-        return points[inside] if bool(inside.any()) else inner
-
-    def splines(self) -> list[Spline]:
-        found = (getattr(module, "univariate", None) for module in self.exact.modules())
-        return [u for u in found if isinstance(u, Spline)]
-
-    def gradients(self, place: Callable[[Support, Tensor], Tensor]) -> Finding:
-        found = []
-        for transform in (self.exact, self.single):
-            like = torch.float64 if transform is self.exact else torch.float32
-            supports = (transform.domain, transform.codomain)
-            each = zip(self.directions(transform, 4, like=like), supports, strict=True)
-            for (name, act, inner, _), support in each:
-                x = place(support, inner).requires_grad_()
-                context = self.context((len(x),), like)
-                if context is not None:
-                    context.requires_grad_()
-                y, ladj = act(x, context)
-                what = f"{name} in {str(like).removeprefix('torch.')}"
-                for part, value in (("values", y), ("ladj", ladj)):
-                    if not bool(value.isfinite().all()):
-                        found.append(f"{what}: {part} not finite")
-                loss = (y / (1 + y.detach().abs())).sum() + ladj.sum()
-                bad = bad_gradients(loss, {"the input": x, "the context": context}, [transform])
-                found += [f"{what}: the gradient of {name} is not finite" for name in bad]
-        return problems(found)
-
-    # precision
-
-    def single_precision(self) -> Finding:
-        results = []
-        for name, single, x, _ in self.directions(self.single, 2000, like=torch.float32):
-            exact: Map = self.exact if name == "forward" else self.exact.inverse
-            support = self.exact.domain if name == "forward" else self.exact.codomain
-            context = self.context((2000,), torch.float32)
-            wide = None if context is None else context.double()
-            with torch.no_grad():
-                found, expected = single(x, context), exact(support.nearest(x.double()), wide)
-                moved = [exact(near, wide) for near in nudged(support, x, EPS32)]
-            parts = zip(found, expected, *moved, strict=True)
-            # in two precisions estimates draw other numbers
-            for value, truth, *moves in list(parts)[: 1 if self.noisy else None]:
-                rows = (2000, -1)
-                truth = truth.reshape(rows)
-                error = event_error(value.double().reshape(rows), truth)
-                # a nudge over the edge of the support says nothing
-                moves = [
-                    torch.where(m.reshape(rows).isinf(), truth, m.reshape(rows)) for m in moves
-                ]
-                floor = torch.stack([event_error(m, truth) for m in moves]).amax(0)
-                results.append(self._against_floor(error, floor, name))
-        return max(results, key=_excess)
-
-    def single_round_trip(self) -> Finding:
-        results = []
-        for name, there, x, _ in self.directions(self.single, 2000, like=torch.float32):
-            forward = name == "forward"
-            back: Map = self.single.inverse if forward else self.single
-            target = self.exact.codomain if forward else self.exact.domain
-            source = self.exact.domain if forward else self.exact.codomain
-            exact_there: Map = self.exact if forward else self.exact.inverse
-            exact_back: Map = self.exact.inverse if forward else self.exact
-            context = self.context((2000,), torch.float32)
-            wide = None if context is None else context.double()
-            with torch.no_grad():
-                again, _ = back(there(x, context)[0], context)
-                rounded = exact_there(source.nearest(x.double()), wide)[0].float().double()
-                least, _ = exact_back(target.nearest(rounded), wide)
-            error = event_error(again.double(), x.double())
-            results.append(self._against_floor(error, event_error(least, x.double()), name))
-        return max(results, key=_excess)
-
-    def _against_floor(self, error: Tensor, floor: Tensor, name: str) -> Finding:
-        """The 99.9th percentile of an error against 10 times that of unavoidable rounding."""
-        limit = self.single_tolerance + 10 * quantile(floor)
-        return Finding(quantile(error), limit, f"{name}, 99.9th percentile")
-
     # what is declared
 
     def identity(self) -> Finding:
@@ -445,11 +306,6 @@ class _TransformAudit:
             for a, b in zip(act(x, context), again(x, context), strict=True):
                 errors.append((a - b).abs().max())
         return worst(torch.stack(errors), 0.0, "built again, with its state_dict, it differs")
-
-
-def _excess(finding: Finding) -> float:
-    excess = finding.measured / finding.tolerance
-    return math.inf if math.isnan(excess) else excess
 
 
 def _show(event: Tensor) -> str:
