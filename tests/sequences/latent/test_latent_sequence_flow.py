@@ -18,6 +18,7 @@ from diffeo.errors import DataError, ShapeError
 from diffeo.inference.vae import Categorical
 from diffeo.sequences import LatentSequenceFlow
 from diffeo.sequences.latent.changes import shifted, windows
+from diffeo.sequences.latent.networks import Recurrent
 
 KINDS = ("af/af", "af/scf", "iaf/scf")
 SMALL: dict[str, Any] = {"latent": 2, "hidden": 6, "step_hidden": (8,), "seed": 0}
@@ -170,6 +171,18 @@ def test_draws_have_the_steps_wanted_and_are_all_alike_when_cold():
     warm = model.draw(30, 3, seed=0)
     assert not bool((warm == warm[0]).all())
     assert torch.equal(warm, model.draw(30, 3, seed=0))
+
+
+def test_states_stay_in_full_precision_under_autocast():
+    network = Recurrent(3, 4, layers=2)
+    rows = torch.randn(5, 3, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        expected, _ = network.step(rows, None)
+        with torch.autocast("cpu", torch.bfloat16):
+            found, state = network.step(rows, None)
+            again, _ = network.step(rows.bfloat16(), state)
+    assert torch.equal(found, expected)
+    assert again.dtype == torch.float32
 
 
 def test_it_is_saved_and_loaded(tmp_path: Path):

@@ -51,7 +51,7 @@ class Recurrent(nn.Module):
             if state is not None:
                 output, cell = state[i]
                 before = output[None, : len(rows)], cell[None, : len(rows)]
-            out, (output, cell) = layer(rows[None], before)
+            out, (output, cell) = _in_full_precision(layer, rows[None], before)
             after.append((output[0], cell[0]))
             rows = self.dropout(out[0])
         return rows, after
@@ -95,11 +95,15 @@ def _run(layer: Any, rows: Tensor, packing: Packing) -> Tensor:
     """What an LSTM makes of the rows.
 
     It runs over padding as well: on torch's own packed sequences its gradient takes a time that
-    grows with the square of the steps. It runs in full precision, as not every processor has it in
-    half.
+    grows with the square of the steps.
     """
     if not len(rows):
         return rows.new_zeros(0, layer.hidden_size)
-    with full_precision(rows):
-        out, _ = layer(packing.unpack(rows.to(layer.weight_ih_l0.dtype)))
+    out, _ = _in_full_precision(layer, packing.unpack(rows))
     return packing.pack(out)
+
+
+def _in_full_precision(layer: Any, steps: Tensor, before: Any = None) -> Any:
+    """An LSTM outside of autocast, as not every processor has it in half precision."""
+    with full_precision(steps):
+        return layer(steps.to(layer.weight_ih_l0.dtype), before)
