@@ -134,7 +134,7 @@ def test_default_sizes_fit_the_images(name, shape):
 
 
 def test_many_large_images_take_fewer_epochs():
-    few, many = fit_options(100, (1, 8, 8)), fit_options(50_000, (3, 32, 32))
+    few, many = fit_options("glow", 100, (1, 8, 8)), fit_options("glow", 50_000, (3, 32, 32))
     assert (few["epochs"], many["epochs"]) == (200, 5)
     assert few["batch_size"] < many["batch_size"]
 

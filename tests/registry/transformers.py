@@ -81,6 +81,14 @@ DENSITIES: list[Entry] = [
         single_tolerance=LOOSE,
     ),
     Entry(
+        "TarFlow of splines",
+        (models.TarFlow,),
+        lambda d, c: _tarflow(d, c, univariate=univariates.RationalQuadraticSpline(bins=4)),
+        features=(1,),
+        contexts=(3,),
+        single_tolerance=LOOSE,
+    ),
+    Entry(
         "TarFlow with hidden contexts",
         (models.TarFlow,),
         lambda d, c: _tarflow(d, c, drop_context=0.2, reversible=True),

@@ -87,7 +87,7 @@ def fit_images(
         if held_out is None
         else (pixels_of(held_out), contexts_of(built, held_out)),
         seed=seed,
-        **{**fit_options(len(train), data.image_shape), **fit},
+        **{**fit_options(model, len(train), data.image_shape), **fit},
     )
     built.record["images"] = {
         "source": data.source,

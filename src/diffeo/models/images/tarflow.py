@@ -21,6 +21,7 @@ from diffeo.transforms import (
     Sequential,
     TransformerAutoregressive,
 )
+from diffeo.univariates.univariate import Univariate
 
 __all__ = ["TarFlow"]
 
@@ -28,10 +29,11 @@ __all__ = ["TarFlow"]
 class TarFlow(Flow):
     """TarFlow: blocks of causal transformers over the patches of an image.
 
-    Each block moves every patch by an affine map whose parameters come from the patches before it,
-    and the order of the patches is reversed between the blocks. A density is one pass; a sample
-    finds one patch after another, or several in a window, with keys and values kept. ``fit`` makes
-    the channels normal first, by splines through their quantiles, which counts in the density.
+    Each block moves every patch by scalar maps, affine ones in the paper, whose parameters come
+    from the patches before it, and the order of the patches is reversed between the blocks. A
+    density is one pass; a sample finds one patch after another, or several in a window, with keys
+    and values kept. ``fit`` makes the channels normal first, by splines through their quantiles,
+    which counts in the density.
 
     The paper trains on images with Gaussian noise and removes it from samples by ``denoise``; its
     models are larger (blocks=8, layers=8, dim=768, heads=12). With ``drop_context`` > 0, training
@@ -45,6 +47,7 @@ class TarFlow(Flow):
         layers: attention blocks in each.
         dim: width of the transformers.
         heads: attention heads, a divisor of ``dim``.
+        univariate: the scalar map; by default affine.
         drop_context: share of rows whose context is hidden in training mode.
         window: patches tried at a time in sampling (``TransformerAutoregressive``); None chooses.
         seed: seed of the initial weights; None draws from torch's global generator.
@@ -76,6 +79,7 @@ class TarFlow(Flow):
         layers: int = 4,
         dim: int = 256,
         heads: int = 4,
+        univariate: Univariate | None = None,
         drop_context: float = 0.0,
         window: int | None = None,
         seed: int | None = None,
@@ -98,6 +102,7 @@ class TarFlow(Flow):
                 TransformerAutoregressive(
                     tokens,
                     width,
+                    univariate,
                     dim=dim,
                     layers=layers,
                     heads=heads,
