@@ -91,15 +91,14 @@ def run(task: str, model: str) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", help="the one row that is measured, again if need be")
+    names = [f"{task}, {model}" for task in DATA for model in MODELS]
+    parser.add_argument("--only", choices=names, help="the row that is measured, again if need be")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     runs = Runs("sets", {"seed": SEED, "tested": TESTED, "draws": DRAWS})
-    for task in DATA:
-        for model in MODELS:
-            name = f"{task}, {model}"
-            if name == chosen.only or (chosen.only is None and name not in runs):
-                runs.add(name, run(task, model))
+    for name in names:
+        if name == chosen.only or (chosen.only is None and name not in runs):
+            runs.add(name, run(*name.split(", ")))
     write_table(
         "sets",
         "Sets of symbols whose entropy is known",
