@@ -26,8 +26,8 @@ _SMALL = 256
 # what a fit costs in all, minutes to an hour: pixels, and as many for an image as its layers cost
 _PIXELS, _OVERHEAD = 3e7, 150
 _FEWEST_EPOCHS, _MOST_EPOCHS = 5, 200
-# in place of affine maps: fewer bits in the same time on every set that was tried, by a fifth or
-# more where most pixels are black or white
+# in place of affine maps: fewer bits after as many epochs on every set that was tried, by a quarter
+# where most pixels are black or white
 _SPLINE = RationalQuadraticSpline(8)
 
 
