@@ -161,5 +161,7 @@ def test_what_does_not_fit_is_named() -> None:
         TarFlow((1, 8, 8), context=2, drop_context=1.0)
     with pytest.raises(ShapeError, match="3 heads"):
         TarFlow((1, 8, 8), heads=3)
+    with pytest.raises(ValueError, match="TarFlow needs a univariate from the reals to the reals"):
+        TarFlow((1, 8, 8), univariate=diffeo.univariates.Exp())
     with pytest.raises(ContextError, match="never seen"):
         _flow().sample_guided(2, torch.zeros(2, dtype=torch.float64), 1.0)

@@ -7,9 +7,10 @@ from torch import Tensor, nn
 
 from diffeo.errors import ShapeError
 from diffeo.nets.layers import compress
+from diffeo.supports import Real
 from diffeo.univariates.univariate import Univariate
 
-__all__ = ["check_conditioner", "feature_major", "predict"]
+__all__ = ["check_conditioner", "check_on_reals", "feature_major", "predict"]
 
 
 def feature_major(x: Tensor) -> Tensor:
@@ -30,6 +31,14 @@ def predict(
     features = out.shape[-1] // univariate.num_params
     params = feature_major(out).unflatten(0, (univariate.num_params, features))
     return params.to(x.dtype)
+
+
+def check_on_reals(part: str, univariate: Univariate) -> None:
+    """Raise ValueError unless ``univariate`` is from the reals to the reals."""
+    if not (isinstance(univariate.domain, Real) and isinstance(univariate.codomain, Real)):
+        raise ValueError(
+            f"{part} needs a univariate from the reals to the reals, got {univariate!r}"
+        )
 
 
 def check_conditioner(

@@ -21,6 +21,7 @@ from diffeo.transforms import (
     Sequential,
     TransformerAutoregressive,
 )
+from diffeo.transforms.placement import check_on_reals
 from diffeo.univariates.univariate import Univariate
 
 __all__ = ["TarFlow"]
@@ -47,7 +48,7 @@ class TarFlow(Flow):
         layers: attention blocks in each.
         dim: width of the transformers.
         heads: attention heads, a divisor of ``dim``.
-        univariate: the scalar map; by default affine.
+        univariate: the scalar map, from the reals to the reals; by default affine.
         drop_context: share of rows whose context is hidden in training mode.
         window: patches tried at a time in sampling (``TransformerAutoregressive``); None chooses.
         seed: seed of the initial weights; None draws from torch's global generator.
@@ -57,7 +58,7 @@ class TarFlow(Flow):
     Shapes: x (*batch, C, H, W), context (*batch, context).
 
     Raises:
-        ShapeError, ValueError: sizes that do not fit.
+        ShapeError, ValueError: sizes or a univariate that do not fit.
 
     Reference: "Normalizing Flows are Capable Generative Models", Zhai, Zhang, Nakkiran, Berthelot,
     Gu, Zheng, Chen, Bautista, Jaitly, Susskind, 2024, arXiv:2412.06329.
@@ -92,6 +93,8 @@ class TarFlow(Flow):
         if drop_context and not context:
             raise ShapeError("TarFlow: drop_context needs a model with context, got context=0")
         check_count("TarFlow: blocks", blocks)
+        if univariate is not None:
+            check_on_reals("TarFlow", univariate)
         patches = Patchify(image_shape, patch)
         tokens, width = patches.out_shape
         # a seed must not disturb the caller's random state

@@ -11,10 +11,9 @@ from torch import Tensor, nn
 from diffeo.errors import ShapeError
 from diffeo.nets.convolutional import ConvNet
 from diffeo.nets.layers import compress
-from diffeo.supports import Real
 from diffeo.transforms.coupled import Coupled
 from diffeo.transforms.images.shapes import check_image
-from diffeo.transforms.placement import check_conditioner
+from diffeo.transforms.placement import check_conditioner, check_on_reals
 from diffeo.univariates.univariate import Univariate
 
 __all__ = ["ImageCoupling"]
@@ -74,10 +73,7 @@ class ImageCoupling(Coupled):
         conditioner: nn.Module | None = None,
     ) -> None:
         channels, height, width = check_image("ImageCoupling", shape)
-        if not (isinstance(univariate.domain, Real) and isinstance(univariate.codomain, Real)):
-            raise ValueError(
-                f"ImageCoupling needs a univariate from the reals to the reals, got {univariate!r}"
-            )
+        check_on_reals("ImageCoupling", univariate)
         board = mask == "checkerboard"
         super().__init__((channels, height, width), univariate, context, 2 if board else 3)
         self._on_board = board
