@@ -91,14 +91,14 @@ def run(task: str, model: str) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    names = [f"{task}, {model}" for task in DATA for model in MODELS]
-    parser.add_argument("--only", choices=names, help="the row that is measured, again if need be")
+    rows = {f"{task}, {model}": (task, model) for task in DATA for model in MODELS}
+    parser.add_argument("--only", choices=rows, help="the row that is measured, again if need be")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     runs = Runs("sets", {"seed": SEED, "tested": TESTED, "draws": DRAWS})
-    for name in names:
+    for name, row in rows.items():
         if name == chosen.only or (chosen.only is None and name not in runs):
-            runs.add(name, run(*name.split(", ")))
+            runs.add(name, run(*row))
     write_table(
         "sets",
         "Sets of symbols whose entropy is known",

@@ -9,10 +9,12 @@ import pytest
 import torch
 
 import diffeo
+from diffeo.bases import StandardNormal
 from diffeo.errors import DataWarning, TrainingError
 from diffeo.objectives import negative_log_likelihood
 from diffeo.training import loop
 from diffeo.training.compiling import LONG_FIT, compiled_layers, worth_compiling
+from diffeo.transforms import Continuous
 
 needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler")
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:torch")
@@ -63,7 +65,7 @@ def test_a_fit_compiles_training_steps_alone(graphs, small, table):
     torch.testing.assert_close(weights(traced), weights(eager), rtol=1e-5, atol=1e-6)
 
 
-class Rotation(diffeo.nets.Field):
+class Swirl(diffeo.nets.Field):
     """A field that leaves its divergence to automatic differentiation."""
 
     def __init__(self):
@@ -74,10 +76,6 @@ class Rotation(diffeo.nets.Field):
         return self.angle * torch.stack([x[..., 1] * t, x[..., 0].sin()], dim=-1)
 
 
-def of_one_layer(layer):
-    return lambda: diffeo.Flow(diffeo.bases.StandardNormal(2), layer()).double()
-
-
 @pytest.mark.parametrize(
     "make",
     [
@@ -85,7 +83,7 @@ def of_one_layer(layer):
         lambda: diffeo.CNF(2, hidden=(8,), steps=4, kinetic=0.1, seed=0).double(),
         lambda: diffeo.OTFlow(2, hidden=(8, 8), steps=4, seed=0).double(),
         lambda: diffeo.FlowMatching(2, hidden=(8,), steps=4, seed=0).double(),
-        of_one_layer(lambda: diffeo.transforms.Continuous(2, field=Rotation(), steps=4)),
+        lambda: diffeo.Flow(StandardNormal(2), Continuous(2, field=Swirl(), steps=4)).double(),
     ],
     ids=["CNF", "regularised", "OTFlow", "FlowMatching", "a field of one's own"],
 )

@@ -19,7 +19,7 @@ __all__ = ["LONG_FIT", "CompileError", "compiled_layers", "worth_compiling"]
 # Steps that repay half a minute of compiling on a GPU, where small kernels' launches are the cost.
 # On the CPU no rule repays its complexity. Compiled steps of the models with native kernels are
 # slower than these; of the others they take 0.6 (splines with residual networks, context or
-# float64) to 0.95 (affine ones) of the eager time, CNF 0.65, BNAF 0.2, but Gaussianization 1.1 and
+# float64) to 0.95 (affine ones) of the eager time, CNF 0.66, BNAF 0.2, but Gaussianization 1.1 and
 # Bernstein polynomials 2.4, after 5-25 s of compiling on 2 cores.
 LONG_FIT = 20_000
 # distinct shapes of layers that one process may compile
